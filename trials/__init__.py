@@ -1,0 +1,64 @@
+"""Virtual clinical trials: protocols, their simulation, analysis, operating characteristics and evidence.
+
+Three verbs carry the package::
+
+    trial = trials.load("theophylline_bioequivalence", overrides=["design.n=24"])
+    result = trials.run(trial, replicates=1000, seed=1)
+    trials.characteristics(result)
+
+Names are imported on first use, so that ``import trials`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trials.characteristics import characteristics as characteristics
+    from trials.compose import load as load
+    from trials.errors import TrialError as TrialError
+    from trials.package import package as package
+    from trials.protocol import Arm as Arm
+    from trials.protocol import Measurement as Measurement
+    from trials.protocol import Protocol as Protocol
+    from trials.protocol import Published as Published
+    from trials.protocol import ResidualError as ResidualError
+    from trials.protocol import Result as Result
+    from trials.protocol import Scenario as Scenario
+    from trials.protocol import Trial as Trial
+    from trials.run import run as run
+    from trials.verify import check as check
+    from trials.verify import verify as verify
+
+_HOME = {
+    "Arm": "protocol",
+    "Measurement": "protocol",
+    "Protocol": "protocol",
+    "Published": "protocol",
+    "ResidualError": "protocol",
+    "Result": "protocol",
+    "Scenario": "protocol",
+    "Trial": "protocol",
+    "TrialError": "errors",
+    "characteristics": "characteristics",
+    "check": "verify",
+    "load": "compose",
+    "package": "package",
+    "run": "run",
+    "verify": "verify",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    if name not in _HOME:
+        raise AttributeError(f"module 'trials' has no attribute {name!r}")
+    value = getattr(import_module(f"trials.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

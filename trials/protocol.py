@@ -1,0 +1,330 @@
+"""The protocol: who is treated with what, what is measured, what is analysed, and under which assumptions.
+
+Everything here is a frozen dataclass, built from plain YAML by :mod:`trials.compose` and read by everything else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from typing import Protocol as Structural
+
+import numpy as np
+
+from trials.errors import TrialError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cohorts import Population
+    from engine import Model, Policy, Regimen
+
+type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+class Design(Structural):
+    """How patients are allocated: arm index by replicate, subject and period (see ``trials.designs``)."""
+
+    @property
+    def n(self) -> int:
+        """Patients in the trial, all arms together."""
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Names of the arms; an assignment is an index into them."""
+
+    @property
+    def periods(self) -> int:
+        """Treatment periods of each patient; 1 for a parallel design."""
+
+
+class Endpoint(Structural):
+    """One number for each patient and period, computed from one measurement (see ``trials.endpoints``)."""
+
+    @property
+    def name(self) -> str:
+        """Name the analyses know it by."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the number."""
+
+    @property
+    def measure(self) -> str:
+        """Name of the measurement it is computed from."""
+
+    def __call__(self, values: Floats, times: Floats) -> Floats:
+        """Endpoint (...) of values (..., time)."""
+
+
+class Analysis(Structural):
+    """Statistical analysis of one endpoint, for all replicates at once (see ``trials.analyses``)."""
+
+    @property
+    def name(self) -> str:
+        """Name the outcomes are kept under."""
+
+    @property
+    def endpoint(self) -> str:
+        """Name of the endpoint analysed."""
+
+    def __call__(self, data: xr.Dataset) -> xr.Dataset:
+        """Outcomes (replicate) of trial data (replicate, subject[, period])."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What one group of patients receives: a regimen or a policy, and what it changes in the model."""
+
+    name: str
+    regimen: Regimen | None = None
+    policy: Policy | None = None
+    modify: tuple[tuple[str, float], ...] = ()
+    """Factor on each named model parameter while a patient is in this arm (a formulation, say)."""
+
+    def __post_init__(self) -> None:
+        """Refuse an arm without, or with two kinds of, dosing."""
+        if (self.regimen is None) == (self.policy is None):
+            raise TrialError(f"arms.{self.name}: wants either a regimen or a policy, got {self._given()}")
+
+    def _given(self) -> str:
+        return "neither" if self.regimen is None else "both"
+
+    @property
+    def dosing(self) -> Regimen | Policy:
+        """What is handed to the engine."""
+        dosing = self.regimen if self.policy is None else self.policy
+        assert dosing is not None, "held by __post_init__"
+        return dosing
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualError:
+    """What is observed besides the true value f: ``(f + (additive + proportional f) e) exp(exponential e')``.
+
+    `additive` is in the unit of the output, the others are fractions; e and e' are standard normal and one number: an
+    error is either additive and proportional, or exponential.
+    """
+
+    additive: float = 0.0
+    proportional: float = 0.0
+    exponential: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no observation can have."""
+        if min(self.additive, self.proportional, self.exponential) < 0:
+            raise TrialError(f"measurement error wants standard deviations of at least 0, got {self}")
+        if self.exponential and (self.additive or self.proportional):
+            raise TrialError("measurement error wants either `exponential` or `additive` and `proportional`, got both")
+
+    def observe(self, true: Floats, noise: Floats) -> Floats:
+        """Observed values of true ones, both of one shape."""
+        if self.exponential:
+            return true * np.exp(self.exponential * noise)
+        return true + (self.additive + self.proportional * true) * noise
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What is measured in every patient, when, and how well."""
+
+    name: str
+    output: str
+    """Output of the model."""
+    times: tuple[float, ...]
+    """Planned times after the start of the period, in the model's unit."""
+    error: ResidualError | None = None
+    """None: the residual error of the population, with its uncertainty."""
+    lloq: float = 0.0
+    """Lower limit of quantification; what is observed below it is recorded as 0."""
+
+    def __post_init__(self) -> None:
+        """Refuse a plan nobody can follow."""
+        times = np.asarray(self.times, float)
+        if times.size == 0 or not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) <= 0).any():
+            raise TrialError(f"measurements.{self.name}.times: wants increasing times from 0 on, got {self.times}")
+        if not self.lloq >= 0:
+            raise TrialError(f"measurements.{self.name}.lloq: wants a limit of at least 0, got {self.lloq}")
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One complete set of assumptions: enough to simulate and analyse any replicate."""
+
+    model: Model
+    population: Population
+    arms: tuple[Arm, ...]
+    design: Design
+    measurements: tuple[Measurement, ...]
+    endpoints: tuple[Endpoint, ...]
+    analyses: tuple[Analysis, ...]
+    solver: Any
+    """A solver of the engine, with its tolerances."""
+
+    def arm(self, name: str) -> Arm:
+        """Arm of that name."""
+        return _named(self.arms, name, "arm")
+
+    def measurement(self, name: str) -> Measurement:
+        """Measurement of that name."""
+        return _named(self.measurements, name, "measurement")
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Endpoint of that name."""
+        return _named(self.endpoints, name, "endpoint")
+
+    def analysis(self, name: str) -> Analysis:
+        """Analysis of that name."""
+        return _named(self.analyses, name, "analysis")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A named state of the world under which the whole trial is repeated."""
+
+    name: str
+    description: str
+    protocol: Protocol
+    null: tuple[str, ...] = ()
+    """Analyses whose null hypothesis is true here: their rejections are type I errors."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """What differs from the base protocol: dotted path and value as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published result and the simulated number it stands beside."""
+
+    trial: str
+    quantity: str
+    value: float
+    unit: str
+    source: str
+    scenario: str
+    arm: str | None = None
+    """Arm and endpoint, for the mean of an arm; or else an analysis, for a contrast."""
+    endpoint: str | None = None
+    analysis: str | None = None
+    lower: float | None = None
+    upper: float | None = None
+    level: float | None = None
+    n: int | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerCurve:
+    """One field of the protocol walked over a grid, to draw decisions against it."""
+
+    parameter: str
+    values: tuple[float, ...]
+    replicates: int
+    label: str
+    protocols: tuple[Protocol, ...]
+    """The whole protocol at each value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """How many replicates leave their patients and their profiles in the run folder."""
+
+    cohort: int
+    trajectories: int
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """How many virtual patients stand behind each true effect: draws of the population times patients of each."""
+
+    draws: int
+    patients: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A question, the protocol that answers it and the scenarios it must hold under."""
+
+    name: str
+    title: str
+    question: str
+    protocol: Protocol
+    scenarios: tuple[Scenario, ...]
+    published: tuple[Published, ...]
+    power_curve: PowerCurve | None
+    calibration: Any
+    """:class:`trials.calibration.Calibration`, or None for a population from the literature alone."""
+    store: Store
+    truth: Truth
+    config_json: str = field(repr=False)
+    """The resolved configuration as canonical JSON; `config` reads it."""
+    limits: str = ""
+    """What the model cannot explain, in words for the report."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, as in ``config.yaml``."""
+        config: dict[str, Any] = json.loads(self.config_json)
+        return config
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that can change a number: not of where it runs, is tracked or is written."""
+        numbers = {key: value for key, value in self.config.items() if key not in WHERE}
+        return hashlib.sha256(canonical(numbers).encode()).hexdigest()
+
+    def scenario(self, name: str) -> Scenario:
+        """Scenario of that name."""
+        return _named(self.scenarios, name, "scenario")
+
+
+WHERE = ("cluster", "tracking", "runs", "block")
+"""Fields of the configuration that say where and in which portions a run is made; no number depends on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run leaves: outcomes of every replicate, true effects, and the way back to how they came about."""
+
+    trial: Trial
+    outcomes: xr.Dataset
+    """(scenario, replicate, analysis): estimate, se, df, statistic, p, probability, lower, upper, decision, n,
+    duration, failed; and subjects_failed (scenario, replicate)."""
+    arms: xr.Dataset
+    """(scenario, replicate, endpoint, arm): n, mean, sd and geometric_mean of what was observed."""
+    truth: xr.Dataset
+    """(scenario, analysis): effect and its Monte Carlo standard error mcse, on the scale of the analysis."""
+    example: xr.Dataset
+    """First replicate: true_<measurement> and observed_<measurement>, each (scenario, subject, period,
+    time_<measurement>), and arm (scenario, subject, period) as index into attrs["arms"]."""
+    power_curve: xr.Dataset | None = None
+    """(value, replicate, analysis): as outcomes, with the realised truth at each value."""
+    posterior: xr.DataTree | None = None
+    folder: Path | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+
+def canonical(value: object) -> str:
+    """JSON text of a value, the same for equal values: keys sorted, no blanks, whole floats written as floats."""
+    return json.dumps(_floats(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _floats(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _floats(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_floats(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if abs(value) < 2**53 else value
+    return value
+
+
+def _named[T](items: tuple[T, ...], name: str, kind: str) -> T:
+    for item in items:
+        if getattr(item, "name", None) == name:
+            return item
+    have = ", ".join(str(getattr(item, "name", item)) for item in items)
+    raise TrialError(f"there is no {kind} {name!r}; there are {have}")
