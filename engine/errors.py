@@ -1,0 +1,17 @@
+"""What the engine raises when it is asked for something it cannot do."""
+
+
+class ModelError(ValueError):
+    """A model's text is wrong: its names, its equations, or their units."""
+
+
+class DosingError(ValueError):
+    """A dose, a regimen or a policy is wrong, or does not fit the model."""
+
+
+class DataError(ValueError):
+    """An event table (NONMEM data set) is wrong, or lacks a column."""
+
+
+class SolverError(RuntimeError):
+    """A solver cannot take this model, or was set up wrongly."""

@@ -1,0 +1,146 @@
+"""Finding, reading and checking a model; ``engine.load_model`` is the way to get one.
+
+A model's text is one YAML file in ``conf/model`` (or anywhere); its form is described in :class:`Model`.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.check import check_names, check_units, order
+from engine.errors import ModelError
+from engine.expression import Expression, parse
+from engine.source import Source, read_file, read_mapping, suggest
+from engine.specification import Model, Output, Parameter, State
+
+__all__ = ["Model", "Output", "Parameter", "State", "library", "load_model"]
+
+_REQUIRED = ("name", "reference", "time", "parameters", "states", "derivatives", "outputs")
+_ADMINISTRATION = ("lag", "bioavailability", "duration", "rate", "initial")
+
+
+def load_model(source: str | Path | Mapping[str, Any]) -> Model:
+    """Model read from its text, with everything checked: keys, names, equations and units.
+
+    Parameters
+    ----------
+    source
+        Name of a model of the library (``conf/model/<name>.yaml``), path of a YAML file, or a mapping of the same form
+        (such as :meth:`Model.to_dict` gives).
+
+    Raises
+    ------
+    ModelError
+        Naming the file, the line and the field that is wrong, what it got and what it wanted.
+    """
+    read = read_mapping(source) if isinstance(source, Mapping) else read_file(_find(source))
+    read.check_keys((*_REQUIRED, "let"), _REQUIRED)
+    model = _declare(read)
+    check_names(model, read)
+    model = order(model, read)
+    check_units(model, read)
+    return model
+
+
+def library() -> dict[str, Path]:
+    """Name and path of every model in ``conf/model``."""
+    return {path.stem: path for path in sorted(_folder().glob("*.yaml"))}
+
+
+def _folder() -> Path:
+    root = Path(__file__).resolve().parents[1]
+    return next((path for path in (root / "conf", root / "trials" / "_conf") if path.is_dir()), root / "conf") / "model"
+
+
+def _find(source: str | Path) -> Path:
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml"):
+        return path
+    known = library()
+    if str(source) not in known:
+        hint = suggest(str(source), known) or f"; known are {', '.join(known)}"
+        raise ModelError(f"no model {str(source)!r}{hint} (a file's name ends in .yaml)")
+    return known[str(source)]
+
+
+def _declare(source: Source) -> Model:
+    for section in ("let", "derivatives"):
+        source.section(section, required=section != "let")
+    return Model(
+        name=_text(source, "name"),
+        reference=_text(source, "reference"),
+        time=_text(source, "time"),
+        parameters=tuple(_parameter(source, name) for name in source.section("parameters")),
+        states=tuple(_state(source, name) for name in source.section("states")),
+        let=tuple((name, _expression(source, "let", name)) for name in source.section("let", required=False)),
+        derivatives=tuple((name, _expression(source, "derivatives", name)) for name in source.section("derivatives")),
+        outputs=tuple(_output(source, name) for name in source.section("outputs")),
+    )
+
+
+def _parameter(source: Source, name: str) -> Parameter:
+    keys = ("parameters", name)
+    source.check_keys(("unit", "meaning", "value", "source"), ("unit", "meaning"), *keys)
+    value = source.section(*keys).get("value")
+    return Parameter(
+        name,
+        unit=_unit(source, *keys),
+        meaning=_text(source, *keys, "meaning"),
+        value=None if value is None else _number(source, value, *keys, "value"),
+        source=_text(source, *keys, "source"),
+    )
+
+
+def _state(source: Source, name: str) -> State:
+    keys = ("states", name)
+    source.check_keys(("unit", "meaning", *_ADMINISTRATION), ("unit",), *keys)
+    given = source.section(*keys)
+    optional = {field: _expression(source, *keys, field) for field in _ADMINISTRATION if given.get(field) is not None}
+    return State(name, unit=_unit(source, *keys), meaning=_text(source, *keys, "meaning"), **optional)
+
+
+def _output(source: Source, name: str) -> Output:
+    keys = ("outputs", name)
+    source.check_keys(("value", "unit", "meaning"), ("value", "unit"), *keys)
+    value, unit = _expression(source, *keys, "value"), _unit(source, *keys)
+    return Output(name, value, unit, meaning=_text(source, *keys, "meaning"))
+
+
+def _get(source: Source, *keys: str) -> Any:  # noqa: ANN401
+    found: Any = source.data
+    for key in keys:
+        found = found.get(key)
+    return found
+
+
+def _text(source: Source, *keys: str) -> str:
+    found = _get(source, *keys)
+    if found is None:
+        return ""
+    if not isinstance(found, str):
+        raise source.refuse(f"text is wanted, got {found!r}", *keys)
+    return " ".join(found.split())
+
+
+def _unit(source: Source, *keys: str) -> str:
+    found = _get(source, *keys, "unit")
+    return "1" if found == 1 and not isinstance(found, bool) else _text(source, *keys, "unit")
+
+
+def _number(source: Source, found: object, *keys: str) -> float:
+    # YAML 1.1 reads 1e-3 as text, so text that is a number is one.
+    try:
+        value = float(found) if isinstance(found, int | float | str) and not isinstance(found, bool) else math.nan
+    except (ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise source.refuse(f"a finite number is wanted, got {found!r}", *keys)
+    return value
+
+
+def _expression(source: Source, *keys: str) -> Expression:
+    expression = parse(_get(source, *keys), source.at(*keys))
+    if expression.is_condition:
+        raise source.refuse(f"a number is wanted, got the condition {expression}; write where(..., 1, 0)", *keys)
+    return expression
