@@ -36,7 +36,7 @@ def check_names(model: Model, source: Source) -> None:
 
 
 def order(model: Model, source: Source) -> Model:
-    """Put let entries in an order in which each uses only earlier ones (a circle is refused), derivatives in that of states."""
+    """Put let entries after those they use (a circle is refused), and derivatives in the order of the states."""
     let = dict(model.let)
     graph = {name: [used for used in let if used in expression.names] for name, expression in model.let}
     try:

@@ -61,7 +61,8 @@ class Source:
         section, known = self.section(*keys), tuple(known)
         for key in section:
             if key not in known:
-                raise self.refuse(f"unknown key {key!r}{suggest(key, known)}; known are {', '.join(known)}", *keys, key)
+                hint = suggest(key, known) if str(key).isidentifier() else " (text with a comma in it needs quotes)"
+                raise self.refuse(f"unknown key {key!r}{hint}; known are {', '.join(known)}", *keys)
         if missing := [key for key in required if section.get(key) is None]:
             raise self.refuse(f"{', '.join(missing)} missing", *keys)
 
