@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from typing import Protocol as Structural
 
 import numpy as np
 
@@ -22,58 +21,11 @@ if TYPE_CHECKING:
 
     from cohorts import Population
     from engine import Model, Policy, Regimen
+    from trials.analyses.base import Analysis
+    from trials.designs.base import Design
+    from trials.endpoints.base import Endpoint
 
 type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-
-
-class Design(Structural):
-    """How patients are allocated: arm index by replicate, subject and period (see ``trials.designs``)."""
-
-    @property
-    def n(self) -> int:
-        """Patients in the trial, all arms together."""
-
-    @property
-    def arms(self) -> tuple[str, ...]:
-        """Names of the arms; an assignment is an index into them."""
-
-    @property
-    def periods(self) -> int:
-        """Treatment periods of each patient; 1 for a parallel design."""
-
-
-class Endpoint(Structural):
-    """One number for each patient and period, computed from one measurement (see ``trials.endpoints``)."""
-
-    @property
-    def name(self) -> str:
-        """Name the analyses know it by."""
-
-    @property
-    def unit(self) -> str:
-        """Unit of the number."""
-
-    @property
-    def measure(self) -> str:
-        """Name of the measurement it is computed from."""
-
-    def __call__(self, values: Floats, times: Floats) -> Floats:
-        """Endpoint (...) of values (..., time)."""
-
-
-class Analysis(Structural):
-    """Statistical analysis of one endpoint, for all replicates at once (see ``trials.analyses``)."""
-
-    @property
-    def name(self) -> str:
-        """Name the outcomes are kept under."""
-
-    @property
-    def endpoint(self) -> str:
-        """Name of the endpoint analysed."""
-
-    def __call__(self, data: xr.Dataset) -> xr.Dataset:
-        """Outcomes (replicate) of trial data (replicate, subject[, period])."""
 
 
 @dataclass(frozen=True, slots=True)
