@@ -61,8 +61,10 @@ class Source:
         section, known = self.section(*keys), tuple(known)
         for key in section:
             if key not in known:
-                hint = suggest(key, known) if str(key).isidentifier() else " (text with a comma in it needs quotes)"
-                raise self.refuse(f"unknown key {key!r}{hint}; known are {', '.join(known)}", *keys)
+                named = str(key).isidentifier()
+                hint = suggest(key, known) if named else " (text with a comma in it needs quotes)"
+                place = (*keys, key) if named else keys
+                raise self.refuse(f"unknown key {key!r}{hint}; known are {', '.join(known)}", *place)
         if missing := [key for key in required if section.get(key) is None]:
             raise self.refuse(f"{', '.join(missing)} missing", *keys)
 
