@@ -1,0 +1,271 @@
+"""Operating characteristics of simulated trials, each with its Monte Carlo standard error.
+
+Formulas: Morris, White & Crowther (2019), Statistics in Medicine 38:2074, doi:10.1002/sim.8086, table 6. Failed
+replicates count as trials without a decision, and are counted; what is averaged over estimates says over how many.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+import xarray as xr
+from scipy import special
+
+from trials.analyses.base import OUTPUTS
+from trials.checks import refuse
+from trials.errors import TrialError
+
+if TYPE_CHECKING:
+    from trials.protocol import Result
+
+
+class Estimate(TypedDict):
+    """One characteristic: its value, Monte Carlo standard error, and how many replicates it rests on.
+
+    ``value`` and ``mcse`` are None when too few replicates are left to compute them.
+    """
+
+    value: float | None
+    mcse: float | None
+    replicates: int
+
+
+type Characteristics = dict[str, dict[str, dict[str, Estimate]]]
+"""``{scenario: {analysis: {name: {"value": ..., "mcse": ..., "replicates": ...}}}}``."""
+
+TRIAL = ("n", "duration")
+"""Outcomes that exist whether or not the analysis failed."""
+
+
+def characteristics(source: "Result | xr.Dataset", truth: xr.Dataset | None = None) -> Characteristics:
+    """Return the operating characteristics of every analysis in every scenario.
+
+    Parameters
+    ----------
+    source
+        A result of `trials.run`; or its outcomes (scenario, replicate, analysis), with the coordinate ``decides``
+        (analysis), when ``truth`` is given.
+    truth
+        Dataset (scenario, analysis): ``effect``, its ``mcse``, and ``null``, whether a decision is a type I error.
+
+    Returns
+    -------
+    For each scenario and analysis:
+
+    power or type_1_error
+        Share of all replicates with a decision for an effect; failed ones have none. Absent from a description.
+    truth, estimate, bias, coverage, mse
+        True effect; mean estimate; its distance from the truth; how often the interval holds the truth; mean squared
+        error. The error of the truth is in their MCSE.
+    empirical_se, model_se, relative_error_se
+        Standard deviation of the estimates, root mean square of the standard errors, the latter's excess in percent.
+    n, duration, failed, failure_rate
+        Mean number of subjects analysed and mean duration over all replicates; how many replicates failed; their share.
+    others
+        The mean of every further numeric outcome that has values: probability, cv_within.
+
+    Raises
+    ------
+    TrialError
+        When a dim, variable or coordinate is missing.
+    """
+    outcomes, truth = _checked(source, truth)
+    return {
+        scenario: {
+            analysis: _one(outcomes.sel(scenario=scenario, analysis=analysis), truth, scenario, analysis)
+            for analysis in outcomes["analysis"].values.tolist()
+        }
+        for scenario in outcomes["scenario"].values.tolist()
+    }
+
+
+def differences(source: "Result | xr.Dataset", scenario: str, against: str) -> dict[str, dict[str, Estimate]]:
+    """Return what ``scenario`` adds to ``against``, replicate by replicate: ``{analysis: {name: Estimate}}``.
+
+    Scenarios of one run share their random numbers, so a difference has a much smaller error than its two parts. The
+    names are ``decision`` (the difference in power), ``estimate`` and ``n``; a replicate that failed on either side is
+    left out of ``estimate`` and has no decision on that side.
+
+    Raises
+    ------
+    TrialError
+        When there is no such scenario.
+    """
+    outcomes = source if isinstance(source, xr.Dataset) else source.outcomes
+    known = outcomes["scenario"].values.tolist()
+    for name in (scenario, against):
+        if name not in known:
+            raise refuse("scenario", name, f"one of {', '.join(known)}")
+    one, other = (outcomes.sel(scenario=name) for name in (scenario, against))
+    return {
+        analysis: {
+            name: _mean(_column(one, name, analysis) - _column(other, name, analysis))
+            for name in ("decision", "estimate", "n")
+        }
+        for analysis in outcomes["analysis"].values.tolist()
+    }
+
+
+def interval(successes: np.ndarray | float, replicates: np.ndarray | int, level: float = 0.95) -> np.ndarray:
+    """Return the Wilson interval of a simulated proportion, (..., 2).
+
+    It has width even when no or every replicate decided, where the MCSE is zero (Wilson 1927,
+    doi:10.1080/01621459.1927.10502953).
+    """
+    count, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(replicates, float))
+    z = special.ndtri(0.5 + level / 2)
+    centre = (count + z**2 / 2) / (total + z**2)
+    half = z * np.sqrt(count * (total - count) / total + z**2 / 4) / (total + z**2)
+    return np.clip(np.stack([centre - half, centre + half], axis=-1), 0.0, 1.0)
+
+
+def exact_interval(successes: np.ndarray | int, replicates: np.ndarray | int, level: float = 0.95) -> np.ndarray:
+    """Return the Clopper-Pearson interval of a simulated proportion, (..., 2); its coverage is never below ``level``."""
+    count, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(replicates, float))
+    tail = (1 - level) / 2
+    low = special.betaincinv(np.maximum(count, 1), total - np.maximum(count, 1) + 1, tail)
+    high = special.betaincinv(np.minimum(count, total - 1) + 1, np.maximum(total - count, 1), 1 - tail)
+    return np.stack([np.where(count == 0, 0.0, low), np.where(count == total, 1.0, high)], axis=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """True effect of one analysis in one scenario."""
+
+    effect: float
+    mcse: float
+    null: bool
+
+
+def _one(outcomes: xr.Dataset, truth: xr.Dataset, scenario: str, analysis: str) -> dict[str, Estimate]:
+    """Return the characteristics of one analysis in one scenario, from its outcomes (replicate,)."""
+    there = truth.sel(scenario=scenario, analysis=analysis)
+    true = _Truth(float(there["effect"]), float(there["mcse"]), bool(there["null"]))
+    columns = {str(name): np.asarray(array.values, float) for name, array in outcomes.data_vars.items()}
+    failed = columns["failed"] > 0
+    found: dict[str, Estimate] = {}
+    if bool(outcomes["decides"]):
+        found["type_1_error" if true.null else "power"] = _share((columns["decision"] > 0) & ~failed)
+    found |= _against_truth(columns, ~failed, true) | _standard_errors(columns, ~failed)
+    found |= {name: _mean(columns[name]) for name in TRIAL if name in columns}
+    found |= {"failed": _count(failed), "failure_rate": _share(failed)}
+    extra = {name: column[~failed] for name, column in columns.items() if name not in _REPORTED}
+    return found | {name: _mean(column) for name, column in extra.items() if np.isfinite(column).any()}
+
+
+_REPORTED = frozenset(OUTPUTS) - {"probability"} | frozenset(TRIAL)
+
+
+def _against_truth(columns: Mapping[str, np.ndarray], used: np.ndarray, true: _Truth) -> dict[str, Estimate]:
+    """Return what compares estimates with the truth, the truth's own error propagated to first order."""
+    estimate, lower, upper = (columns[name][used] for name in ("estimate", "lower", "upper"))
+    error = estimate - true.effect
+    bias, square = _mean(error), _mean(error**2)
+    covered = {
+        shift: (lower <= true.effect + shift) & (true.effect + shift <= upper) for shift in (0, true.mcse, -true.mcse)
+    }
+    slope = (covered[true.mcse].mean() - covered[-true.mcse].mean()) / 2 if used.any() else 0.0
+    return {
+        "truth": {"value": true.effect, "mcse": true.mcse, "replicates": int(used.size)},
+        "estimate": _mean(estimate),
+        "bias": _widened(bias, true.mcse),
+        "coverage": _widened(_share(covered[0]), slope),
+        "mse": _widened(square, 2 * (bias["value"] or 0.0) * true.mcse),
+    }
+
+
+def _standard_errors(columns: Mapping[str, np.ndarray], used: np.ndarray) -> dict[str, Estimate]:
+    """Return the empirical standard error, the model's and the latter's relative error in percent."""
+    estimate, variance = columns["estimate"][used], columns["se"][used] ** 2
+    count = estimate.size
+    if count < 2:
+        return dict.fromkeys(("empirical_se", "model_se", "relative_error_se"), _none(count))
+    empirical, model = float(estimate.std(ddof=1)), float(np.sqrt(variance.mean()))
+    spread = float(variance.var(ddof=1)) / (4 * count * variance.mean() ** 2) if model else 0.0
+    ratio = model / empirical if empirical else np.nan
+    error = 100 * ratio * np.sqrt(spread + 1 / (2 * (count - 1)))
+    return {
+        "empirical_se": _estimate(empirical, empirical / np.sqrt(2 * (count - 1)), count),
+        "model_se": _estimate(model, model * np.sqrt(spread), count),
+        "relative_error_se": _estimate(100 * (ratio - 1), error, count),
+    }
+
+
+def _mean(values: np.ndarray) -> Estimate:
+    """Return the mean of the finite values and its standard error."""
+    finite = values[np.isfinite(values)]
+    if finite.size < 2:
+        return _none(finite.size)
+    return _estimate(finite.mean(), finite.std(ddof=1) / np.sqrt(finite.size), finite.size)
+
+
+def _share(events: np.ndarray) -> Estimate:
+    """Return a proportion and its binomial standard error."""
+    if not events.size:
+        return _none(0)
+    share = float(events.mean())
+    return _estimate(share, np.sqrt(share * (1 - share) / events.size), events.size)
+
+
+def _count(events: np.ndarray) -> Estimate:
+    """Return how many there were, with the binomial standard error of the count."""
+    share = float(events.mean())
+    return _estimate(float(events.sum()), np.sqrt(events.size * share * (1 - share)), events.size)
+
+
+def _widened(found: Estimate, other: float) -> Estimate:
+    """Return a characteristic with an independent error added to its own."""
+    mcse = None if found["mcse"] is None else float(np.hypot(found["mcse"], other))
+    return {"value": found["value"], "mcse": mcse, "replicates": found["replicates"]}
+
+
+def _estimate(value: float, mcse: float, replicates: int) -> Estimate:
+    if not (np.isfinite(value) and np.isfinite(mcse)):
+        return _none(replicates)
+    return {"value": float(value), "mcse": float(mcse), "replicates": int(replicates)}
+
+
+def _none(replicates: int) -> Estimate:
+    return {"value": None, "mcse": None, "replicates": int(replicates)}
+
+
+def _column(outcomes: xr.Dataset, name: str, analysis: str) -> np.ndarray:
+    return np.asarray(outcomes[name].sel(analysis=analysis).values, float)
+
+
+def _checked(source: "Result | xr.Dataset", truth: xr.Dataset | None) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return outcomes and truth with all that is read from them, or say what is missing."""
+    if isinstance(source, xr.Dataset):
+        outcomes = source
+        if truth is None:
+            raise TrialError("truth: got None, wanted a Dataset (scenario, analysis) beside outcomes; or pass a Result")
+    else:
+        outcomes, truth = source.outcomes, source.truth if truth is None else truth
+        truth = truth.assign(null=_nulls(source)) if "null" not in truth else truth
+        outcomes = outcomes.assign_coords(decides=("analysis", _decides(source)))
+    _need("outcomes", outcomes, ("decides", *OUTPUTS), ("scenario", "replicate", "analysis"))
+    _need("truth", truth, ("effect", "mcse", "null"), ("scenario", "analysis"))
+    return outcomes, truth
+
+
+def _nulls(result: "Result") -> xr.DataArray:
+    """Return which analyses' null hypothesis the scenarios declare true: bool (scenario, analysis)."""
+    truth = result.truth
+    declared = {scenario.name: scenario.null for scenario in result.trial.scenarios}
+    analyses = truth["analysis"].values.tolist()
+    values = [[name in declared[scenario] for name in analyses] for scenario in truth["scenario"].values.tolist()]
+    coords = {"scenario": truth["scenario"], "analysis": truth["analysis"]}
+    return xr.DataArray(values, dims=("scenario", "analysis"), coords=coords)
+
+
+def _decides(result: "Result") -> list[bool]:
+    """Return which of the outcomes' analyses take a decision, from the protocol."""
+    return [bool(result.trial.protocol.analysis(name).decides) for name in result.outcomes["analysis"].values.tolist()]
+
+
+def _need(what: str, data: xr.Dataset, names: tuple[str, ...], dims: tuple[str, ...]) -> None:
+    """Refuse a Dataset without the variables and dims that are read."""
+    lacking = [name for name in names if name not in data.variables] + [dim for dim in dims if dim not in data.dims]
+    if lacking:
+        raise TrialError(f"{what}: got {', '.join(map(str, data.variables))}, wanted {', '.join(lacking)} as well")

@@ -1,0 +1,1 @@
+"""Designs: who gets what, when. One file a design; ``base`` has the contract."""
