@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from trials.protocol import Measurement as Measurement
     from trials.protocol import Protocol as Protocol
     from trials.protocol import Published as Published
-    from trials.protocol import ResidualError as ResidualError
     from trials.protocol import Result as Result
     from trials.protocol import Scenario as Scenario
     from trials.protocol import Trial as Trial
@@ -36,7 +35,6 @@ _HOME = {
     "Measurement": "protocol",
     "Protocol": "protocol",
     "Published": "protocol",
-    "ResidualError": "protocol",
     "Result": "protocol",
     "Scenario": "protocol",
     "Trial": "protocol",

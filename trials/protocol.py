@@ -19,13 +19,11 @@ from trials.errors import TrialError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cohorts import Population
+    from cohorts import Population, Residual
     from engine import Model, Policy, Regimen
     from trials.analyses.base import Analysis
     from trials.designs.base import Design
     from trials.endpoints.base import Endpoint
-
-type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +53,6 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class ResidualError:
-    """What is observed besides the true value f: ``(f + (additive + proportional f) e) exp(exponential e')``.
-
-    `additive` is in the unit of the output, the others are fractions; e and e' are standard normal and one number: an
-    error is either additive and proportional, or exponential.
-    """
-
-    additive: float = 0.0
-    proportional: float = 0.0
-    exponential: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse what no observation can have."""
-        if min(self.additive, self.proportional, self.exponential) < 0:
-            raise TrialError(f"measurement error wants standard deviations of at least 0, got {self}")
-        if self.exponential and (self.additive or self.proportional):
-            raise TrialError("measurement error wants either `exponential` or `additive` and `proportional`, got both")
-
-    def observe(self, true: Floats, noise: Floats) -> Floats:
-        """Observed values of true ones, both of one shape."""
-        if self.exponential:
-            return true * np.exp(self.exponential * noise)
-        return true + (self.additive + self.proportional * true) * noise
-
-
-@dataclass(frozen=True, slots=True)
 class Measurement:
     """What is measured in every patient, when, and how well."""
 
@@ -89,7 +61,7 @@ class Measurement:
     """Output of the model."""
     times: tuple[float, ...]
     """Planned times after the start of the period, in the model's unit."""
-    error: ResidualError | None = None
+    error: Residual | None = None
     """None: the residual error of the population, with its uncertainty."""
     lloq: float = 0.0
     """Lower limit of quantification; what is observed below it is recorded as 0."""
@@ -244,11 +216,11 @@ class Result:
     trial: Trial
     outcomes: xr.Dataset
     """(scenario, replicate, analysis): estimate, se, df, statistic, p, probability, lower, upper, decision, n,
-    duration, failed; and subjects_failed (scenario, replicate)."""
+    duration, failed, subjects_failed, and what else an analysis gives; coordinates scale, level, decides (analysis)."""
     arms: xr.Dataset
     """(scenario, replicate, endpoint, arm): n, mean, sd and geometric_mean of what was observed."""
     truth: xr.Dataset
-    """(scenario, analysis): effect and its Monte Carlo standard error mcse, on the scale of the analysis."""
+    """(scenario, analysis): effect, its Monte Carlo standard error mcse, both on the scale of the analysis, and null."""
     example: xr.Dataset
     """First replicate: true_<measurement> and observed_<measurement>, each (scenario, subject, period,
     time_<measurement>), and arm (scenario, subject, period) as index into attrs["arms"]."""

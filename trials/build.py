@@ -1,0 +1,293 @@
+"""A trial from its resolved configuration: plain mappings in, frozen dataclasses out, everything used or refused."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import difflib
+import importlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cohorts
+import engine
+from cohorts.quantities import Quantity
+from cohorts.residuals import ERRORS
+from trials.calibration import Calibration, read_calibration
+from trials.consistency import check
+from trials.errors import TrialError
+from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, Scenario, Store, Trial, Truth
+
+type Config = Mapping[str, Any]
+
+PROTOCOL = ("model", "population", "arms", "design", "measurements", "endpoints", "analyses", "solver")
+TRIAL = ("name", "title", "question", "limits", "scenarios", "published", "power_curve", "data", "calibration")
+RUN = ("seed", "replicates", "block", "runs", "store", "truth", "cluster", "tracking")
+
+
+def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
+    """Make a trial and all its scenarios from a resolved configuration.
+
+    Parameters
+    ----------
+    config
+        The configuration as plain mappings; see ``conf/config.yaml`` and ``conf/trial``.
+    folders
+        Where to look for a data file first (each, and its ``data`` folder).
+
+    Raises
+    ------
+    TrialError
+        Naming the field that is unknown, missing or wrong.
+    """
+    known("", config, (*PROTOCOL, *TRIAL, *RUN))
+    base = protocol(config)
+    return Trial(
+        name=text(config, "name"),
+        title=text(config, "title"),
+        question=text(config, "question"),
+        limits=text(config, "limits", required=False),
+        protocol=base,
+        scenarios=tuple(scenario(config, name) for name in section(config, "scenarios")),
+        published=tuple(_published(index, row) for index, row in enumerate(config.get("published") or ())),
+        power_curve=_power_curve(config),
+        calibration=_calibration(config, base, folders),
+        store=_numbers(Store, config, "store"),
+        truth=_numbers(Truth, config, "truth"),
+        config_json=json.dumps(config, ensure_ascii=False),
+    )
+
+
+def protocol(config: Config) -> Protocol:
+    """Make the protocol a configuration describes, and see that its parts fit together."""
+    arms = tuple(_arm(name, spec) for name, spec in section(config, "arms").items())
+    names = [arm.name for arm in arms]
+    made = Protocol(
+        model=engine.load_model(section(config, "model")),
+        population=cohorts.load_population(section(config, "population")),
+        arms=arms,
+        design=make("design", section(config, "design"), arms=names),
+        measurements=tuple(_measurement(name, spec) for name, spec in section(config, "measurements").items()),
+        endpoints=_makes(config, "endpoints"),
+        analyses=_makes(config, "analyses"),
+        solver=make("solver", section(config, "solver")),
+    )
+    check(made)
+    return made
+
+
+def scenario(config: Config, name: str) -> Scenario:
+    """Make the scenario of that name: the whole protocol again, with what the scenario sets."""
+    where = f"scenarios.{name}"
+    spec = section(config["scenarios"], name, where)
+    known(where, spec, ("description", "null", "set"))
+    changes = spec.get("set") or {}
+    made = protocol(overlaid(config, changes, where))
+    null = _null(where, spec.get("null", False), made)
+    settings = tuple((path, json.dumps(value, ensure_ascii=False)) for path, value in changes.items())
+    return Scenario(name, text(spec, "description", where), made, null, settings)
+
+
+def overlaid(config: Config, changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Copy a configuration with values set at dotted paths, each of which must exist."""
+    copied = copy.deepcopy(dict(config))
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        if parents and parents[0] not in PROTOCOL or not parents and last not in PROTOCOL:
+            raise TrialError(f"{where}.set: {path!r} is no part of the protocol; those are {', '.join(PROTOCOL)}")
+        place: Any = copied
+        for key in parents:
+            place = place.get(key) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or last not in place:
+            near = _near(last, place) if isinstance(place, dict) else ""
+            raise TrialError(f"{where}.set: there is no field {path!r} in the base protocol{near}")
+        place[last] = copy.deepcopy(value)
+    return copied
+
+
+def make(where: str, spec: Config, **given: Any) -> Any:  # noqa: ANN401 - as many types as there are plug sockets
+    """Make the object a mapping with ``_target_`` describes; `given` fills in fields that it has and leaves open."""
+    path = spec.get("_target_")
+    if not isinstance(path, str) or "." not in path:
+        raise TrialError(f"{where}._target_: wants the dotted name of a class, got {path!r}")
+    module, _, name = path.rpartition(".")
+    try:
+        target = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise TrialError(f"{where}._target_: there is no {path!r} to import") from None
+    if not dataclasses.is_dataclass(target):
+        raise TrialError(f"{where}._target_: wants a dataclass, got {path!r}")
+    fields = {field.name: field for field in dataclasses.fields(target) if field.init}
+    values = {key: value for key, value in spec.items() if key != "_target_"}
+    known(where, values, fields)
+    values = {key: value for key, value in given.items() if key in fields} | values
+    _complete(where, values, fields.values())
+    try:
+        return target(**{key: _frozen(value) for key, value in values.items()})
+    except TypeError as error:
+        raise TrialError(f"{where}: {error}") from None
+
+
+def known(where: str, spec: Config, names: Iterable[str]) -> None:
+    """Refuse fields a mapping should not have."""
+    names = list(names)
+    for key in spec:
+        if key not in names:
+            label = f"{where}.{key}" if where else str(key)
+            raise TrialError(f"{label}: unknown field{_near(str(key), names)}; known are {', '.join(names)}")
+
+
+def section(config: Config, name: str, where: str = "") -> Config:
+    """Get a mapping that must be there and not be empty."""
+    found = config.get(name)
+    if not isinstance(found, Mapping) or not found:
+        raise TrialError(f"{where or name}: wants a mapping of fields, got {found!r}")
+    return found
+
+
+def text(config: Config, name: str, where: str = "", *, required: bool = True) -> str:
+    """Get a text, folded to one line; refused when it is not there."""
+    found = config.get(name)
+    if found is None and not required:
+        return ""
+    if not isinstance(found, str) or not found.strip():
+        raise TrialError(f"{where + '.' if where else ''}{name}: wants a text, got {found!r}")
+    return " ".join(found.split())
+
+
+def _makes(config: Config, name: str) -> tuple[Any, ...]:
+    return tuple(make(f"{name}.{key}", spec, name=key) for key, spec in section(config, name).items())
+
+
+def _arm(name: str, spec: Config) -> Arm:
+    where = f"arms.{name}"
+    known(where, spec, ("regimen", "policy", "modify"))
+    factors = {key: _number(f"{where}.modify.{key}", value) for key, value in (spec.get("modify") or {}).items()}
+    return Arm(
+        name,
+        regimen=None if spec.get("regimen") is None else _regimen(where, spec["regimen"]),
+        policy=None if spec.get("policy") is None else make(f"{where}.policy", spec["policy"]),
+        modify=tuple(factors.items()),
+    )
+
+
+def _regimen(where: str, spec: Any) -> engine.Regimen:  # noqa: ANN401
+    try:
+        if isinstance(spec, str):
+            return engine.Regimen.parse(spec)
+        return engine.Regimen(*[engine.Dose(**dose) for dose in spec])
+    except TypeError as error:
+        raise TrialError(f"{where}.regimen: wants a text or a list of doses, got {spec!r} ({error})") from None
+    except engine.DosingError as error:
+        raise TrialError(f"{where}.regimen: {error}") from None
+
+
+def _measurement(name: str, spec: Config) -> Measurement:
+    where = f"measurements.{name}"
+    known(where, spec, ("output", "times", "error", "lloq"))
+    error = spec.get("error", "population")
+    if error != "population" and not isinstance(error, Mapping):
+        raise TrialError(f"{where}.error: wants `population` or a mapping of standard deviations, got {error!r}")
+    output = text(spec, "output", where)
+    return Measurement(
+        name,
+        output=output,
+        times=tuple(_number(f"{where}.times", time) for time in spec.get("times") or ()),
+        error=None if error == "population" else _residual(where, output, error),
+        lloq=_number(f"{where}.lloq", spec.get("lloq", 0.0)),
+    )
+
+
+def _residual(where: str, output: str, spec: Config) -> cohorts.Residual:
+    """Residual error given by the protocol: as numbers, without uncertainty, and with its source."""
+    kinds = {frozenset(row.sigmas): kind for kind, row in ERRORS.items() if kind != "combined2"}
+    sigmas = {key: _number(f"{where}.error.{key}", value) for key, value in spec.items() if key != "source"}
+    kind = kinds.get(frozenset(sigmas))
+    if kind is None or min(sigmas.values()) < 0:
+        raise TrialError(
+            f"{where}.error: wants standard deviations of at least 0 called `additive`, `proportional`, both of these, or "
+            f"`lognormal`, got {dict(spec)}"
+        )
+    source = text(spec, "source", f"{where}.error")
+    return cohorts.Residual(
+        output, kind, tuple(Quantity("fixed", (sigmas[key],), source) for key in ERRORS[kind].sigmas)
+    )
+
+
+def _power_curve(config: Config) -> PowerCurve | None:
+    spec = config.get("power_curve")
+    if not spec:
+        return None
+    known("power_curve", spec, ("parameter", "values", "replicates", "label"))
+    values = tuple(_number("power_curve.values", value) for value in spec.get("values") or ())
+    if not values:
+        raise TrialError("power_curve.values: wants a list of numbers, got none")
+    path = text(spec, "parameter", "power_curve")
+    return PowerCurve(
+        parameter=path,
+        values=values,
+        replicates=_whole("power_curve.replicates", spec.get("replicates"), 2),
+        label=text(spec, "label", "power_curve"),
+        protocols=tuple(protocol(overlaid(config, {path: value}, "power_curve")) for value in values),
+    )
+
+
+def _calibration(config: Config, base: Protocol, folders: Sequence[Path]) -> Calibration | None:
+    if config.get("data") is None:
+        return None
+    return read_calibration(config["data"], config.get("calibration") or {}, base, folders)
+
+
+def _published(index: int, row: Config) -> Published:
+    where = f"published[{index}]"
+    fields = {field.name: field for field in dataclasses.fields(Published)}
+    known(where, row, fields)
+    _complete(where, row, fields.values())
+    return Published(**{str(key): value for key, value in row.items()})
+
+
+def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:  # noqa: ANN401
+    names = tuple(analysis.name for analysis in made.analyses)
+    if isinstance(spec, bool):
+        return names if spec else ()
+    for name in spec:
+        if name not in names:
+            raise TrialError(f"{where}.null: there is no analysis {name!r}{_near(name, names)}")
+    return tuple(spec)
+
+
+def _numbers[T](kind: type[T], config: Config, name: str) -> T:
+    spec = section(config, name)
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    known(name, spec, names)
+    return kind(**{key: _whole(f"{name}.{key}", spec.get(key), 0) for key in names})
+
+
+def _complete(where: str, values: Config, fields: Iterable[dataclasses.Field[Any]]) -> None:
+    for field in fields:
+        open_ = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if open_ and field.name not in values:
+            raise TrialError(f"{where}.{field.name}: missing")
+
+
+def _whole(where: str, value: object, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < least:
+        raise TrialError(f"{where}: wants a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+def _number(where: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TrialError(f"{where}: wants a number, got {value!r}")
+    return float(value)
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _near(name: str, names: Iterable[Any]) -> str:
+    near = difflib.get_close_matches(name, [str(other) for other in names], n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
