@@ -47,7 +47,8 @@ def characteristics(source: "Result | xr.Dataset", truth: xr.Dataset | None = No
         A result of `trials.run`; or its outcomes (scenario, replicate, analysis), with the coordinate ``decides``
         (analysis), when ``truth`` is given.
     truth
-        Dataset (scenario, analysis): ``effect``, its ``mcse``, and ``null``, whether a decision is a type I error.
+        Dataset (scenario, analysis): ``effect``, its ``mcse``, the ``replicates`` behind it (draws of the population),
+        and ``null``, whether a decision is a type I error. A result fills in the last two from its trial.
 
     Returns
     -------
@@ -114,14 +115,15 @@ def interval(successes: np.ndarray | float, replicates: np.ndarray | int, level:
     doi:10.1080/01621459.1927.10502953).
     """
     count, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(replicates, float))
-    z = special.ndtri(0.5 + level / 2)
+    z = float(special.ndtri(0.5 + level / 2))
     centre = (count + z**2 / 2) / (total + z**2)
     half = z * np.sqrt(count * (total - count) / total + z**2 / 4) / (total + z**2)
-    return np.clip(np.stack([centre - half, centre + half], axis=-1), 0.0, 1.0)
+    bounds: np.ndarray = np.clip(np.stack([centre - half, centre + half], axis=-1), 0.0, 1.0)
+    return bounds
 
 
 def exact_interval(successes: np.ndarray | int, replicates: np.ndarray | int, level: float = 0.95) -> np.ndarray:
-    """Return the Clopper-Pearson interval of a simulated proportion, (..., 2); its coverage is never below ``level``."""
+    """Return the Clopper-Pearson interval of a simulated proportion, (..., 2): it covers with ``level`` or more."""
     count, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(replicates, float))
     tail = (1 - level) / 2
     low = special.betaincinv(np.maximum(count, 1), total - np.maximum(count, 1) + 1, tail)
@@ -136,12 +138,13 @@ class _Truth:
     effect: float
     mcse: float
     null: bool
+    replicates: int
 
 
 def _one(outcomes: xr.Dataset, truth: xr.Dataset, scenario: str, analysis: str) -> dict[str, Estimate]:
     """Return the characteristics of one analysis in one scenario, from its outcomes (replicate,)."""
     there = truth.sel(scenario=scenario, analysis=analysis)
-    true = _Truth(float(there["effect"]), float(there["mcse"]), bool(there["null"]))
+    true = _Truth(float(there["effect"]), float(there["mcse"]), bool(there["null"]), int(there["replicates"]))
     columns = {str(name): np.asarray(array.values, float) for name, array in outcomes.data_vars.items()}
     failed = columns["failed"] > 0
     found: dict[str, Estimate] = {}
@@ -162,17 +165,23 @@ def _against_truth(columns: Mapping[str, np.ndarray], used: np.ndarray, true: _T
     estimate, lower, upper = (columns[name][used] for name in ("estimate", "lower", "upper"))
     error = estimate - true.effect
     bias, square = _mean(error), _mean(error**2)
-    covered = {
-        shift: (lower <= true.effect + shift) & (true.effect + shift <= upper) for shift in (0, true.mcse, -true.mcse)
-    }
-    slope = (covered[true.mcse].mean() - covered[-true.mcse].mean()) / 2 if used.any() else 0.0
     return {
-        "truth": {"value": true.effect, "mcse": true.mcse, "replicates": int(used.size)},
+        "truth": _estimate(true.effect, true.mcse, true.replicates),
         "estimate": _mean(estimate),
         "bias": _widened(bias, true.mcse),
-        "coverage": _widened(_share(covered[0]), slope),
+        "coverage": _coverage(lower, upper, true),
         "mse": _widened(square, 2 * (bias["value"] or 0.0) * true.mcse),
     }
+
+
+def _coverage(lower: np.ndarray, upper: np.ndarray, true: _Truth) -> Estimate:
+    """Return the share of intervals that hold the truth; its slope in the truth carries the truth's error over."""
+    known = ~(np.isnan(lower) | np.isnan(upper))
+    at, above, below = (
+        _share((lower[known] <= effect) & (effect <= upper[known]))
+        for effect in (true.effect, true.effect + true.mcse, true.effect - true.mcse)
+    )
+    return _widened(at, ((above["value"] or 0.0) - (below["value"] or 0.0)) / 2)
 
 
 def _standard_errors(columns: Mapping[str, np.ndarray], used: np.ndarray) -> dict[str, Estimate]:
@@ -243,9 +252,10 @@ def _checked(source: "Result | xr.Dataset", truth: xr.Dataset | None) -> tuple[x
     else:
         outcomes, truth = source.outcomes, source.truth if truth is None else truth
         truth = truth.assign(null=_nulls(source)) if "null" not in truth else truth
+        truth = truth.assign(replicates=_draws(source)) if "replicates" not in truth else truth
         outcomes = outcomes.assign_coords(decides=("analysis", _decides(source)))
     _need("outcomes", outcomes, ("decides", *OUTPUTS), ("scenario", "replicate", "analysis"))
-    _need("truth", truth, ("effect", "mcse", "null"), ("scenario", "analysis"))
+    _need("truth", truth, ("effect", "mcse", "null", "replicates"), ("scenario", "analysis"))
     return outcomes, truth
 
 
@@ -257,6 +267,11 @@ def _nulls(result: "Result") -> xr.DataArray:
     values = [[name in declared[scenario] for name in analyses] for scenario in truth["scenario"].values.tolist()]
     coords = {"scenario": truth["scenario"], "analysis": truth["analysis"]}
     return xr.DataArray(values, dims=("scenario", "analysis"), coords=coords)
+
+
+def _draws(result: "Result") -> xr.DataArray:
+    """Return how many draws of the population stand behind each true effect: int (scenario, analysis)."""
+    return xr.full_like(result.truth["effect"], result.trial.truth.draws, dtype=int)
 
 
 def _decides(result: "Result") -> list[bool]:
