@@ -95,7 +95,7 @@ def overlaid(config: Config, changes: Mapping[str, Any], where: str) -> dict[str
     copied = copy.deepcopy(dict(config))
     for path, value in changes.items():
         *parents, last = path.split(".")
-        if parents and parents[0] not in PROTOCOL or not parents and last not in PROTOCOL:
+        if (parents and parents[0] not in PROTOCOL) or (not parents and last not in PROTOCOL):
             raise TrialError(f"{where}.set: {path!r} is no part of the protocol; those are {', '.join(PROTOCOL)}")
         place: Any = copied
         for key in parents:
@@ -107,7 +107,7 @@ def overlaid(config: Config, changes: Mapping[str, Any], where: str) -> dict[str
     return copied
 
 
-def make(where: str, spec: Config, **given: Any) -> Any:  # noqa: ANN401 - as many types as there are plug sockets
+def make(where: str, spec: Config, **given: Any) -> Any:
     """Make the object a mapping with ``_target_`` describes; `given` fills in fields that it has and leaves open."""
     path = spec.get("_target_")
     if not isinstance(path, str) or "." not in path:
@@ -173,7 +173,7 @@ def _arm(name: str, spec: Config) -> Arm:
     )
 
 
-def _regimen(where: str, spec: Any) -> engine.Regimen:  # noqa: ANN401
+def _regimen(where: str, spec: Any) -> engine.Regimen:
     try:
         if isinstance(spec, str):
             return engine.Regimen.parse(spec)
@@ -207,8 +207,8 @@ def _residual(where: str, output: str, spec: Config) -> cohorts.Residual:
     kind = kinds.get(frozenset(sigmas))
     if kind is None or min(sigmas.values()) < 0:
         raise TrialError(
-            f"{where}.error: wants standard deviations of at least 0 called `additive`, `proportional`, both of these, or "
-            f"`lognormal`, got {dict(spec)}"
+            f"{where}.error: wants standard deviations of at least 0 called `additive`, `proportional` (or both of "
+            f"these) or `lognormal`, got {dict(spec)}"
         )
     source = text(spec, "source", f"{where}.error")
     return cohorts.Residual(
@@ -248,7 +248,7 @@ def _published(index: int, row: Config) -> Published:
     return Published(**{str(key): value for key, value in row.items()})
 
 
-def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:  # noqa: ANN401
+def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:
     names = tuple(analysis.name for analysis in made.analyses)
     if isinstance(spec, bool):
         return names if spec else ()
@@ -284,7 +284,7 @@ def _number(where: str, value: object) -> float:
     return float(value)
 
 
-def _frozen(value: Any) -> Any:  # noqa: ANN401
+def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 

@@ -43,8 +43,8 @@ def _population(protocol: Protocol) -> None:
     for parameter in model.parameters:
         if parameter.name not in units:
             raise TrialError(
-                f"population.parameters: model {model.name} wants {parameter.name!r} ({parameter.meaning}, {parameter.unit}), "
-                f"which population {population.name} does not have; it has {', '.join(units)}"
+                f"population.parameters: model {model.name} wants {parameter.name!r} ({parameter.meaning}, "
+                f"{parameter.unit}), which population {population.name} does not have; it has {', '.join(units)}"
             )
         if not engine.same_unit(parameter.unit, units[parameter.name]):
             raise TrialError(
@@ -103,8 +103,8 @@ def _periods(protocol: Protocol) -> None:
         raise TrialError("design: a policy in a design with several periods is not supported; use a parallel design")
     if engine.linear(protocol.model) is None:
         raise TrialError(
-            f"design: model {protocol.model.name} is not linear, so what one period leaves for the next cannot be added "
-            "to it; use a parallel design"
+            f"design: model {protocol.model.name} is not linear, so what one period leaves for the next cannot be "
+            "added to it; use a parallel design"
         )
 
 

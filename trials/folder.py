@@ -1,7 +1,7 @@
 """The folder of a run: made once, filled block by block, finished by its manifest and never overwritten.
 
-While a run is under way its folder holds ``config.yaml`` and ``partial/`` with one file for each finished block. The same
-configuration started again continues there; the numbers of a block do not depend on when it was made.
+While a run is under way its folder holds ``config.yaml`` and ``partial/`` with one file for each finished block. The
+same configuration started again continues there; the numbers of a block do not depend on when it was made.
 """
 
 from __future__ import annotations

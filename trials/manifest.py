@@ -13,8 +13,8 @@ from typing import Any
 
 SCHEMA = "trialtwin/manifest/1"
 LIBRARIES = (
-    "trialtwin", "numpy", "scipy", "xarray", "pandas", "pyarrow", "zarr", "h5netcdf", "heyoka", "pymc", "pytensor", "nutpie",
-    "arviz", "dask", "distributed", "hydra-core", "omegaconf", "mlflow", "matplotlib", "pint", "sympy",
+    "trialtwin", "numpy", "scipy", "xarray", "pandas", "pyarrow", "zarr", "h5netcdf", "heyoka", "pymc", "pytensor",
+    "nutpie", "arviz", "dask", "distributed", "hydra-core", "omegaconf", "mlflow", "matplotlib", "pint", "sympy",
 )  # fmt: skip
 
 

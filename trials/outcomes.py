@@ -1,8 +1,8 @@
 """Outcomes of all replicates: their table on disk and their digest.
 
-One row of ``outcomes.parquet`` is one analysis of one replicate under one scenario. What belongs to the analysis (scale,
-level, whether it decides) or to scenario and analysis (whether the null is true, the true effect) is repeated on each
-row, so that the file alone suffices to recompute every operating characteristic.
+One row of ``outcomes.parquet`` is one analysis of one replicate under one scenario. What belongs to the analysis
+(scale, level, whether it decides) or to scenario and analysis (whether the null is true, the true effect) is repeated
+on each row, so that the file alone suffices to recompute every operating characteristic.
 """
 
 from __future__ import annotations

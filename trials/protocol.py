@@ -220,7 +220,7 @@ class Result:
     arms: xr.Dataset
     """(scenario, replicate, endpoint, arm): n, mean, sd and geometric_mean of what was observed."""
     truth: xr.Dataset
-    """(scenario, analysis): effect, its Monte Carlo standard error mcse, both on the scale of the analysis, and null."""
+    """(scenario, analysis): effect and its Monte Carlo error mcse, on the scale of the analysis, and null."""
     example: xr.Dataset
     """First replicate: true_<measurement> and observed_<measurement>, each (scenario, subject, period,
     time_<measurement>), and arm (scenario, subject, period) as index into attrs["arms"]."""

@@ -1,0 +1,61 @@
+"""The command line: ``trialtwin run | whatif | list | package | verify | check``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from trials.errors import TOLD, Interrupted
+
+COMMANDS = {
+    "run": "run a virtual clinical trial: run trial=NAME [key=value ...] [-m]",
+    "whatif": "show a typical patient under a regimen: whatif model=NAME 'regimen=100 mg into depot'",
+    "list": "list what there is: list models | populations | trials",
+    "package": "package a run as evidence: package RUN --out DIR",
+    "verify": "verify such a package: verify DIR",
+    "check": "check that a run folder is what its run left: check RUN",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 or 2 refused (one message on stderr), 130 stopped."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if words else 2
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(version("trialtwin"))
+        return 0
+    if words[0] not in COMMANDS:
+        print(f"trialtwin: there is no command {words[0]!r}\n{usage()}", file=sys.stderr)
+        return 2
+    return told(words[0], words[1:])
+
+
+def told(command: str, arguments: list[str]) -> int:
+    """Run a command and turn what a user can mend into one message."""
+    try:
+        code: int = import_module(f"trials.commands.{command}").main(arguments)
+    except Interrupted as stopped:
+        print(f"\ntrialtwin {command}: {stopped}", file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:
+        print(f"\ntrialtwin {command}: stopped", file=sys.stderr)
+        return 130
+    except TOLD as error:
+        print(f"trialtwin {command}: {error}", file=sys.stderr)
+        return 2
+    return code
+
+
+def usage() -> str:
+    """Write what the commands are."""
+    rows = "\n".join(f"  {name:<8} {what}" for name, what in COMMANDS.items())
+    return f"usage: trialtwin COMMAND [arguments]\n\n{rows}\n\n`trialtwin COMMAND --help` says more."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
