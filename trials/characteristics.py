@@ -47,8 +47,8 @@ def characteristics(source: "Result | xr.Dataset", truth: xr.Dataset | None = No
         A result of `trials.run`; or its outcomes (scenario, replicate, analysis), with the coordinate ``decides``
         (analysis), when ``truth`` is given.
     truth
-        Dataset (scenario, analysis): ``effect``, its ``mcse``, the ``replicates`` behind it (draws of the population),
-        and ``null``, whether a decision is a type I error. A result fills in the last two from its trial.
+        Dataset (scenario, analysis): ``effect``, its ``mcse`` and ``null``, whether a decision is a type I error (for a
+        result, what its scenarios declare); optionally ``replicates``, the draws of the population behind the effect.
 
     Returns
     -------
@@ -144,7 +144,8 @@ class _Truth:
 def _one(outcomes: xr.Dataset, truth: xr.Dataset, scenario: str, analysis: str) -> dict[str, Estimate]:
     """Return the characteristics of one analysis in one scenario, from its outcomes (replicate,)."""
     there = truth.sel(scenario=scenario, analysis=analysis)
-    true = _Truth(float(there["effect"]), float(there["mcse"]), bool(there["null"]), int(there["replicates"]))
+    draws = int(there["replicates"]) if "replicates" in there else 0
+    true = _Truth(float(there["effect"]), float(there["mcse"]), bool(there["null"]), draws)
     columns = {str(name): np.asarray(array.values, float) for name, array in outcomes.data_vars.items()}
     failed = columns["failed"] > 0
     found: dict[str, Estimate] = {}
@@ -252,10 +253,9 @@ def _checked(source: "Result | xr.Dataset", truth: xr.Dataset | None) -> tuple[x
     else:
         outcomes, truth = source.outcomes, source.truth if truth is None else truth
         truth = truth.assign(null=_nulls(source)) if "null" not in truth else truth
-        truth = truth.assign(replicates=_draws(source)) if "replicates" not in truth else truth
         outcomes = outcomes.assign_coords(decides=("analysis", _decides(source)))
     _need("outcomes", outcomes, ("decides", *OUTPUTS), ("scenario", "replicate", "analysis"))
-    _need("truth", truth, ("effect", "mcse", "null", "replicates"), ("scenario", "analysis"))
+    _need("truth", truth, ("effect", "mcse", "null"), ("scenario", "analysis"))
     return outcomes, truth
 
 
@@ -267,11 +267,6 @@ def _nulls(result: "Result") -> xr.DataArray:
     values = [[name in declared[scenario] for name in analyses] for scenario in truth["scenario"].values.tolist()]
     coords = {"scenario": truth["scenario"], "analysis": truth["analysis"]}
     return xr.DataArray(values, dims=("scenario", "analysis"), coords=coords)
-
-
-def _draws(result: "Result") -> xr.DataArray:
-    """Return how many draws of the population stand behind each true effect: int (scenario, analysis)."""
-    return xr.full_like(result.truth["effect"], result.trial.truth.draws, dtype=int)
 
 
 def _decides(result: "Result") -> list[bool]:
