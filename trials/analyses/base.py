@@ -195,3 +195,9 @@ def arm_index(data: xr.Dataset, arm: str, where: str) -> int:
 
 def _names(data: xr.Dataset) -> str:
     return ", ".join(str(name) for name in data.variables)
+
+
+def logged(values: np.ndarray) -> np.ndarray:
+    """Return natural logarithms; NaN where there is none, so that such a value counts as missing."""
+    positive = values > 0
+    return np.log(np.where(positive, values, 1.0), where=positive, out=np.full(values.shape, np.nan))
