@@ -105,7 +105,7 @@ def differentiate(expression: Expression, name: str) -> Expression:
 
 
 def _negated(expression: Expression) -> Expression | None:
-    """What a minus sign stands before, None when there is none."""
+    """Get what a minus sign stands before, None when there is none."""
     return expression.arguments[0] if isinstance(expression, Apply) and expression.operation == "neg" else None
 
 

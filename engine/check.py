@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from engine.algebras.units import UNITS, Measure, difference, same, unit
 from engine.errors import ModelError
 from engine.expression import CONSTANTS, OPERATIONS, Expression, evaluate
-from engine.source import Keys, Source, suggest
+from engine.reading import Keys, Source, suggest
 from engine.specification import Model
 
 RESERVED = frozenset(

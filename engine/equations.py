@@ -28,17 +28,19 @@ def initial(model: Model, algebra: Algebra, parameters: Mapping[str, Any]) -> di
 
 
 def derivatives(
-    model: Model, algebra: Algebra, t: Any, states: Mapping[str, Any], parameters: Mapping[str, Any]  # noqa: ANN401
+    model: Model, algebra: Algebra, t: Any, states: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> dict[str, Any]:  # fmt: skip
     """Rate of change of each state at time ``t``, without doses, in the order of the model's states."""
     return _evaluate(model, dict(model.derivatives), algebra, {**parameters, **states, "t": t})
 
 
 def outputs(
-    model: Model, algebra: Algebra, t: Any, states: Mapping[str, Any], parameters: Mapping[str, Any]  # noqa: ANN401
+    model: Model, algebra: Algebra, t: Any, states: Mapping[str, Any], parameters: Mapping[str, Any],
+    *, only: Iterable[str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Quantities the model reports at time ``t``."""
-    wanted = {output.name: output.value for output in model.outputs}
+    """Quantities the model reports at time ``t``: all, or those named by ``only`` (with the states they need)."""
+    asked = set(model.output_names if only is None else only)
+    wanted = {output.name: output.value for output in model.outputs if output.name in asked}
     return _evaluate(model, wanted, algebra, {**parameters, **states, "t": t})
 
 

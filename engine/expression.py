@@ -210,7 +210,7 @@ class Algebra:
             raise ModelError(f"algebra {self.name}: operations missing or unknown: {', '.join(sorted(odd))}")
 
 
-def evaluate(expression: Expression, names: Mapping[str, Any], algebra: Algebra) -> Any:  # noqa: ANN401
+def evaluate(expression: Expression, names: Mapping[str, Any], algebra: Algebra) -> Any:
     """Value of ``expression`` when its names have the given values.
 
     Parameters

@@ -11,7 +11,7 @@ from typing import Any
 from engine.check import check_names, check_units, order
 from engine.errors import ModelError
 from engine.expression import Expression, parse
-from engine.source import Source, read_file, read_mapping, suggest
+from engine.reading import Source, read_file, read_mapping, suggest
 from engine.specification import Model, Output, Parameter, State
 
 __all__ = ["Model", "Output", "Parameter", "State", "library", "load_model"]
@@ -107,7 +107,7 @@ def _output(source: Source, name: str) -> Output:
     return Output(name, value, unit, meaning=_text(source, *keys, "meaning"))
 
 
-def _get(source: Source, *keys: str) -> Any:  # noqa: ANN401
+def _get(source: Source, *keys: str) -> Any:
     found: Any = source.data
     for key in keys:
         found = found.get(key)

@@ -15,7 +15,7 @@ from engine.expression import Algebra
 
 def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
-    def quiet(*arguments: Any) -> Any:  # noqa: ANN401
+    def quiet(*arguments: Any) -> Any:
         with np.errstate(all="ignore"):
             return function(*arguments)
 

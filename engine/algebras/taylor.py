@@ -12,11 +12,11 @@ import heyoka as hy
 from engine.expression import Algebra
 
 
-def _min(a: Any, b: Any) -> Any:  # noqa: ANN401
+def _min(a: Any, b: Any) -> Any:
     return hy.select(hy.lt(a, b), a, b)
 
 
-def _max(a: Any, b: Any) -> Any:  # noqa: ANN401
+def _max(a: Any, b: Any) -> Any:
     return hy.select(hy.gt(a, b), a, b)
 
 

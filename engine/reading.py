@@ -97,7 +97,7 @@ def read_file(path: Path) -> Source:
     return Source(data, path.name, lines)
 
 
-def _construct(loader: _Loader, node: yaml.Node, keys: Keys, lines: dict[Keys, int], label: str) -> Any:  # noqa: ANN401
+def _construct(loader: _Loader, node: yaml.Node, keys: Keys, lines: dict[Keys, int], label: str) -> Any:
     lines[keys] = node.start_mark.line + 1
     if not isinstance(node, yaml.MappingNode):
         return loader.construct_object(node, deep=True)
