@@ -95,7 +95,8 @@ class AverageBioequivalence(Analysis):
 
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return ln test - ln reference of each subject."""
-        return logged(np.asarray(values[self.test])) - logged(np.asarray(values[self.reference]))
+        difference: np.ndarray = logged(np.asarray(values[self.test])) - logged(np.asarray(values[self.reference]))
+        return difference
 
     def null(self, effect: float, tolerance: float = 0.0) -> bool:
         """Whether a true log ratio lies on or outside the limits."""
