@@ -35,7 +35,7 @@ def commands(page: str) -> list[list[str]]:
 
 def trialtwin(words: list[str], folder: Path) -> str:
     """Run a command of the page in a folder; what it printed."""
-    command = [sys.executable, "-W", "error::DeprecationWarning:trials", "-m", "trials.cli", *words]
+    command = [sys.executable, "-m", "trials.cli", *words]
     home = str(DOCS.parent)
     paths = {"PYTHONPATH": os.pathsep.join((str(folder), home)), "MPLBACKEND": "Agg"}
     done = subprocess.run(command, cwd=folder, env=os.environ | paths, capture_output=True, text=True, check=False)
