@@ -154,12 +154,12 @@ def test_silent_server_is_told_within_seconds():
 @pytest.mark.parametrize(("status", "fails"), [(200, False), (401, False), (404, True), (503, True)])
 def test_server_that_is_no_mlflow(status, fails):
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             self.send_response(status)
             self.end_headers()
             self.wfile.write(b"OK")
 
-        def log_message(self, *args):  # noqa: ARG002
+        def log_message(self, *args):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -1,0 +1,56 @@
+"""The form of a BagIt 1.0 bag (RFC 8493): which files it has and how its manifests are written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+BAGIT = "bagit.txt"
+INFO = "bag-info.txt"
+MANIFEST = "manifest-sha512.txt"
+TAGMANIFEST = "tagmanifest-sha512.txt"
+DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+
+
+def files(folder: Path) -> list[str]:
+    """Relative paths, with /, of everything under `folder` that is no folder, in order of name."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def payload(bag: Path) -> list[str]:
+    """Paths of the payload: everything in ``data/``."""
+    return [path for path in files(bag) if path.startswith("data/")]
+
+
+def tags(bag: Path) -> list[str]:
+    """Paths of the tag files: everything outside ``data/`` but the tag manifest itself."""
+    return [path for path in files(bag) if not path.startswith("data/") and path != TAGMANIFEST]
+
+
+def digest(path: Path, algorithm: str) -> str:
+    """Hexadecimal digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def render(listed: Mapping[str, str]) -> bytes:
+    """Manifest text: one line a file, digest, two blanks and the path with %, CR and LF percent-encoded, in order."""
+    rows = (f"{value}  {_encode(path)}\n" for path, value in sorted(listed.items()))
+    return "".join(rows).encode()
+
+
+def parse(content: bytes) -> dict[str, str]:
+    """Digest by path of a manifest; what `render` would not have written is left to a comparison of the bytes."""
+    lines = content.decode("utf-8", errors="replace").split("\n")
+    rows = [line.split("  ", 1) for line in lines if "  " in line]
+    return {_decode(path): value for value, path in rows}
+
+
+def _encode(path: str) -> str:
+    return path.replace("%", "%25").replace("\n", "%0A").replace("\r", "%0D")
+
+
+def _decode(path: str) -> str:
+    return path.replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%")

@@ -1,0 +1,88 @@
+"""Packaging: a finished run as a BagIt 1.0 bag (RFC 8493) that a stranger can verify, offline and without this program.
+
+The bag depends on nothing but the run folder: packaged twice, it has the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from trials.bag import BAGIT, DECLARATION, INFO, MANIFEST, TAGMANIFEST, digest, files, payload, render, tags
+from trials.errors import TrialError
+from trials.verify import FOLDER_MANIFEST, check, read_manifest
+
+SIMULATED = "SIMULATED DATA: all subjects are virtual; no person took part."
+
+
+def package(run: str | Path, out: str | Path) -> Path:
+    """Package the finished run folder `run` as the new folder `out`; returns its path.
+
+    The bag appears whole or not at all. ``sha512sum --check manifest-sha512.txt`` in it, any BagIt tool, and
+    `trials.verify` verify it.
+
+    Raises
+    ------
+    TrialError
+        The run is unfinished, is not as its manifest says, or `out` exists or lies inside the run.
+    """
+    source, target = Path(run), Path(out)
+    manifest = read_manifest(source)
+    _refuse_target(source, target)
+    report = check(source)
+    if not report.ok:
+        raise TrialError(f"package: {source} is not as its run left it; run it again\n{report}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    place = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        _fill(place, source, manifest)
+        place.chmod(0o755)
+        place.rename(target)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    return target
+
+
+def _refuse_target(source: Path, target: Path) -> None:
+    if target.exists() or target.is_symlink():
+        raise TrialError(f"package: {target} exists already; name a new folder")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise TrialError(f"package: {target} lies inside the run {source}; name a folder outside")
+
+
+def _fill(bag: Path, source: Path, manifest: Mapping[str, Any]) -> None:
+    """Copy the run into ``data/`` and write the tag files, the tag manifest last."""
+    for path in files(source):
+        copy = bag / "data" / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / path, copy)
+    _write(bag / BAGIT, DECLARATION)
+    _write(bag / MANIFEST, render({path: digest(bag / path, "sha512") for path in payload(bag)}))
+    _write(bag / INFO, _info(bag, manifest))
+    _write(bag / TAGMANIFEST, render({path: digest(bag / path, "sha512") for path in tags(bag)}))
+
+
+def _info(bag: Path, manifest: Mapping[str, Any]) -> bytes:
+    """Bag metadata: what it is, of which run, and how much (Payload-Oxum: bytes and files)."""
+    paths = [bag / path for path in payload(bag)]
+    lines = {
+        "Bag-Software-Agent": f"trialtwin {manifest['versions']['trialtwin']}",
+        "Bagging-Date": str(manifest["finished"])[:10],
+        "External-Description": SIMULATED,
+        "External-Identifier": f"{manifest['trial']} sha256:{manifest['digests']['config']}",
+        "Payload-Oxum": f"{sum(path.stat().st_size for path in paths)}.{len(paths)}",
+        "Run-Manifest-SHA256": digest(bag / "data" / FOLDER_MANIFEST, "sha256"),
+    }
+    return "".join(f"{name}: {value}\n" for name, value in lines.items()).encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())

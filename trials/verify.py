@@ -1,0 +1,209 @@
+"""Verification: that a run folder is what its run left, and that a bag is what was packaged.
+
+A digest proves that bytes are unchanged since they were listed; it does not prove who listed them or when. That takes a
+signature over ``tagmanifest-sha512.txt``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from trials.bag import BAGIT, MANIFEST, TAGMANIFEST, digest, files, parse, payload, render, tags
+from trials.errors import TrialError
+from trials.protocol import WHERE, canonical
+
+FOLDER_MANIFEST = "manifest.json"
+MAPPINGS = {"files": (), "digests": ("config", "outcomes"), "versions": ("trialtwin",)}
+TEXTS = ("trial", "finished")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be: the file (or the number in it) and a sentence."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """One line for the user."""
+        return f"{self.path}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was verified and what was found; `ok` when nothing was."""
+
+    target: Path
+    checked: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it was left."""
+        return not self.findings
+
+    @property
+    def exit_code(self) -> int:
+        """Exit status of the command: 0 when all is well, else 1."""
+        return 0 if self.ok else 1
+
+    def __str__(self) -> str:
+        """Write the verdict, then one line a finding."""
+        verdict = "verified" if self.ok else f"NOT as it was left: {len(self.findings)} finding(s)"
+        lines = [f"{self.target}: {verdict} ({len(self.checked)} files)", *map(str, self.findings)]
+        return "\n  ".join(lines)
+
+
+def verify(folder: str | Path) -> Report:
+    """Verify a packaged run: every byte of the bag, then the run inside it as `check` does.
+
+    Raises
+    ------
+    TrialError
+        `folder` is no bag.
+    """
+    bag = Path(folder)
+    if not (bag / BAGIT).is_file():
+        raise TrialError(
+            f"verify: {bag} is no package of a run (it has no {BAGIT}); name the folder that `package` made"
+        )
+    findings = (*_tag_findings(bag), *_payload_findings(bag))
+    inside = check(bag / "data").findings if not findings else ()
+    return Report(bag, (*tags(bag), *payload(bag)), (*findings, *(_inside(finding) for finding in inside)))
+
+
+def check(run: str | Path) -> Report:
+    """Check a run folder: the digest of every file, the configuration, and the characteristics computed anew.
+
+    Raises
+    ------
+    TrialError
+        `run` is no finished run folder.
+    """
+    folder = Path(run)
+    manifest = read_manifest(folder)
+    listed: Mapping[str, str] = manifest["files"]
+    present = [path for path in files(folder) if path != FOLDER_MANIFEST]
+    findings = [*_differences(folder, listed, present, algorithm="sha256")]
+    if not findings:
+        findings += [*_config_findings(folder, manifest), *_outcome_findings(folder, manifest)]
+    return Report(folder, tuple(present), tuple(findings))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Manifest of a finished run.
+
+    Raises
+    ------
+    TrialError
+        The folder is absent, has no readable manifest, or its run did not finish.
+    """
+    path = folder / FOLDER_MANIFEST
+    if not path.is_file():
+        raise TrialError(
+            f"run: {folder} is no finished run (it has no {FOLDER_MANIFEST}); name a folder of runs/<trial>/"
+        )
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise TrialError(f"run: {path} cannot be read ({error})") from None
+    if lacking := _lacking(manifest):
+        raise TrialError(f"run: {path} is no manifest of a run: it lacks {', '.join(lacking)}")
+    return manifest
+
+
+def _lacking(manifest: object) -> list[str]:
+    """Fields a manifest should have and this one does not."""
+    if not isinstance(manifest, dict):
+        return [*MAPPINGS, *TEXTS]
+    inner = {name: manifest.get(name) for name in MAPPINGS}
+    lacking = [name for name, found in inner.items() if not isinstance(found, dict)]
+    there = {name: found for name, found in inner.items() if isinstance(found, dict)}
+    lacking += [f"{name}.{key}" for name, found in there.items() for key in MAPPINGS[name] if key not in found]
+    return lacking + [name for name in TEXTS if not isinstance(manifest.get(name), str)]
+
+
+def _differences(
+    folder: Path, listed: Mapping[str, str], present: Sequence[str], *, algorithm: str
+) -> Iterator[Finding]:
+    for path in sorted({*listed, *present}):
+        if path not in listed:
+            yield Finding(path, "is not in the manifest: it was added later")
+        elif path not in present:
+            yield Finding(path, "is in the manifest and missing here")
+        elif (folder / path).is_symlink() or not (folder / path).is_file():
+            yield Finding(path, "is not a plain file")
+        elif (got := digest(folder / path, algorithm)) != listed[path]:
+            yield Finding(path, f"was changed: {algorithm} is {got[:12]}…, the manifest says {str(listed[path])[:12]}…")
+
+
+def _config_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Finding]:
+    """Compare the configuration with its digest, which is not that of the file but of every field that counts."""
+    import yaml
+
+    try:
+        config = dict(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        yield Finding("config.yaml", f"cannot be read ({error})")
+        return
+    numbers = {key: value for key, value in config.items() if key not in WHERE}
+    got, wanted = sha256(canonical(numbers).encode()).hexdigest(), manifest["digests"]["config"]
+    if got != wanted:
+        yield Finding("config.yaml", f"is another configuration: digest {got[:12]}…, the manifest says {wanted[:12]}…")
+
+
+def _outcome_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Finding]:
+    """Compare the outcomes with their digest and the characteristics with those computed anew from the outcomes."""
+    from trials import outcomes as table
+    from trials.characteristics import characteristics
+
+    try:
+        outcomes, truth = table.read(folder / "outcomes.parquet")
+        written = json.loads((folder / "characteristics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError) as error:
+        yield Finding("outcomes.parquet, characteristics.json", f"cannot be read ({error})")
+        return
+    got, wanted = table.digest(outcomes), manifest["digests"]["outcomes"]
+    if got != wanted:
+        yield Finding("outcomes.parquet", f"holds other outcomes: digest {got[:12]}…, the manifest says {wanted[:12]}…")
+    yield from _unequal(written, json.loads(json.dumps(characteristics(outcomes, truth))), "")
+
+
+def _unequal(written: object, computed: object, where: str) -> Iterator[Finding]:
+    """Leaves at which two nested mappings differ; numbers may differ in the last digits, as summation order does."""
+    if isinstance(written, dict) and isinstance(computed, dict):
+        for key in sorted({*written, *computed}):
+            yield from _unequal(written.get(key), computed.get(key), f"{where}.{key}" if where else key)
+    elif isinstance(written, float | int) and isinstance(computed, float | int):
+        if not math.isclose(written, computed, rel_tol=1e-9, abs_tol=1e-12):
+            yield Finding(f"characteristics.json {where}", f"says {written!r}, the outcomes give {computed!r}")
+    elif written != computed:
+        yield Finding(f"characteristics.json {where}", f"says {written!r}, the outcomes give {computed!r}")
+
+
+def _tag_findings(bag: Path) -> Iterator[Finding]:
+    """Compare the tag files with the tag manifest, byte for byte."""
+    path = bag / TAGMANIFEST
+    if not path.is_file():
+        yield Finding(TAGMANIFEST, "is missing")
+        return
+    listed = parse(path.read_bytes())
+    yield from _differences(bag, listed, tags(bag), algorithm="sha512")
+    if path.read_bytes() != render(listed):
+        yield Finding(TAGMANIFEST, "is not written as it should be: it was edited")
+
+
+def _payload_findings(bag: Path) -> Iterator[Finding]:
+    path = bag / MANIFEST
+    if path.is_file():
+        yield from _differences(bag, parse(path.read_bytes()), payload(bag), algorithm="sha512")
+
+
+def _inside(finding: Finding) -> Finding:
+    return Finding(f"data/{finding.path}", finding.message)
