@@ -50,7 +50,7 @@ class Analysis(ABC):
     @property
     @abstractmethod
     def scale(self) -> str:
-        """Scale of estimate, se and interval: ``difference``, ``log-ratio`` or ``mean``."""
+        """Scale of estimate, se and interval: ``difference``, ``log-ratio``, ``mean`` or ``log-mean``."""
 
     @property
     @abstractmethod

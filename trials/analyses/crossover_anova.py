@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import special
 
 from trials.analyses.base import Analysis, arm_index, logged, measurements, outcome
+from trials.analyses.groups import moments
 from trials.checks import Number, fields, label, refuse
 from trials.errors import TrialError
 
@@ -63,7 +64,7 @@ class AverageBioequivalence(Analysis):
         """
         difference, first = self._differences(data)
         fit = _fit(difference, first)
-        failed = (fit["df"] < 1) | ~(fit["se"] >= 0)
+        failed = ~(fit["se"] > 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             margin = np.minimum(fit["estimate"] - np.log(self.lower), np.log(self.upper) - fit["estimate"])
             statistic = margin / fit["se"]
@@ -111,7 +112,7 @@ def _fit(difference: np.ndarray, first: np.ndarray) -> dict[str, np.ndarray]:
     """
     complete = np.isfinite(difference)
     (n_first, mean_first, squares_first), (n_other, mean_other, squares_other) = (
-        _moments(difference, group) for group in (complete & first, complete & ~first)
+        moments(difference, group) for group in (complete & first, complete & ~first)
     )
     df = np.where((n_first > 0) & (n_other > 0), n_first + n_other - 2, 0)
     variance = np.where(df > 0, (squares_first + squares_other) / np.maximum(df, 1) / 2, np.nan)
@@ -123,10 +124,3 @@ def _fit(difference: np.ndarray, first: np.ndarray) -> dict[str, np.ndarray]:
         "df": df,
         "n": n_first + n_other,
     }
-
-
-def _moments(values: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return size, mean and sum of squares about the mean (replicate,) of the values used."""
-    size = used.sum(axis=1)
-    mean = np.where(used, values, 0.0).sum(axis=1) / np.maximum(size, 1)
-    return size, mean, (np.where(used, values - mean[:, None], 0.0) ** 2).sum(axis=1)

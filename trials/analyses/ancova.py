@@ -1,0 +1,97 @@
+"""Comparison of two arm means adjusted for covariates by ordinary least squares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from trials.analyses import hypothesis
+from trials.analyses.base import Analysis, outcome
+from trials.analyses.groups import Comparison, compared, covariates, difference, standardised
+from trials.checks import Choice, Labels, Number, fields, flag, label, refuse
+
+TOLERANCE = 1e-10
+"""Relative size below which a direction of the covariates, or of the arm beside them, counts as absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ancova(Analysis):
+    """Test less control at equal covariates: ``endpoint ~ arm + covariates`` with one residual variance."""
+
+    name: str
+    endpoint: str
+    test: str
+    control: str
+    covariates: tuple[str, ...]
+    """Variables (replicate, subject) of the data; one with ``attrs["levels"]`` is categorical."""
+    alternative: str = "two-sided"
+    margin: float = 0.0
+    """Difference under the null hypothesis, on the scale of the estimate."""
+    alpha: float = 0.05
+    log: bool = False
+    """Analyse logarithms: the estimate is the log ratio of geometric means."""
+
+    def __post_init__(self) -> None:
+        """Coerce and check the fields."""
+        fields(self, "analysis", name=label, endpoint=label, test=label, control=label, covariates=Labels(1))
+        fields(self, "analysis", alternative=Choice(hypothesis.ALTERNATIVES), alpha=Number(above=0, below=0.5))
+        fields(self, "analysis", margin=Number(), log=flag)
+        if self.test == self.control:
+            raise refuse("analysis.control", self.control, "another arm than analysis.test")
+
+    @property
+    def scale(self) -> str:
+        """Estimates are differences of means, or logarithms of ratios."""
+        return "log-ratio" if self.log else "difference"
+
+    @property
+    def level(self) -> float:
+        """Level of the interval that agrees with the test."""
+        return hypothesis.level(self.alternative, self.alpha)
+
+    @property
+    def decides(self) -> bool:
+        """Decides for a difference beyond the margin."""
+        return True
+
+    def __call__(self, data: xr.Dataset) -> xr.Dataset:
+        """Analyse every replicate; subjects missing the endpoint or a covariate are left out and not in ``n``."""
+        groups = compared(data, self.endpoint, test=self.test, control=self.control, log=self.log)
+        fit = _fit(groups, covariates(data, self.covariates))
+        found = hypothesis.student(fit, margin=self.margin, alternative=self.alternative, alpha=self.alpha)
+        return outcome(self, data, found)
+
+    def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return test - control of each subject: randomisation makes the adjusted and the plain effect one."""
+        return difference(values, self.test, self.control, log=self.log)
+
+    def null(self, effect: float, tolerance: float = 0.0) -> bool:
+        """Whether a true difference is not beyond the margin."""
+        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
+
+
+def _fit(groups: Comparison, columns: np.ndarray) -> dict[str, np.ndarray]:
+    """Return adjusted difference, standard error, degrees of freedom and n (replicate,).
+
+    Arm and endpoint are each freed of intercept and covariates, then one is regressed on the other (Frisch & Waugh
+    1933, doi:10.2307/1907330). Covariates that do not vary in a replicate cost no degree of freedom there.
+    """
+    used = (groups.test | groups.control) & np.isfinite(columns).all(axis=-1)
+    both = np.stack([groups.test & used, np.where(used, groups.values, 0.0)], axis=-1).astype(float)
+    design = np.concatenate([used[..., None].astype(float), standardised(columns, used)], axis=-1)
+    gram = np.einsum("rsi,rsj->rij", design, design)
+    beside = np.linalg.matrix_rank(gram, hermitian=True, rtol=TOLERANCE)
+    slopes = np.linalg.pinv(gram, hermitian=True, rtol=TOLERANCE) @ np.einsum("rsi,rsj->rij", design, both)
+    arm, value = np.moveaxis(both - design @ slopes, -1, 0)
+    n, square = used.sum(axis=1), (arm * arm).sum(axis=1)
+    there = square > TOLERANCE * np.maximum(n, 1)
+    estimate = (arm * value).sum(axis=1) / np.where(there, square, 1.0)
+    df = np.where(there, n - beside - 1, 0)
+    left = ((value - estimate[:, None] * arm) ** 2).sum(axis=1)
+    return {
+        "estimate": estimate,
+        "se": np.sqrt(left / np.maximum(df, 1) / np.where(there, square, 1.0)),
+        "df": np.maximum(df, 0),
+        "n": n,
+    }

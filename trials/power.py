@@ -1,0 +1,140 @@
+"""Exact power of average bioequivalence in a 2x2 crossover, by Owen's Q function.
+
+Owen (1965), Biometrika 52:437, doi:10.1093/biomet/52.3-4.437; Phillips (1990), doi:10.1007/BF01063556.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from trials.errors import TrialError
+
+NODES = 128
+"""Gauss-Legendre nodes over the part of the chi distribution that counts; agrees with adaptive quadrature to 1e-11."""
+TAIL = 1e-16
+"""Probability of the chi distribution left out at either end."""
+LARGEST = 100_000
+"""Largest trial that is tried in a search."""
+
+
+class Size(NamedTuple):
+    """A trial that is large enough: subjects, both sequences together, and its exact power."""
+
+    n: int
+    power: float
+
+
+def owens_q(df: ArrayLike, t: ArrayLike, delta: ArrayLike, upper: ArrayLike) -> np.ndarray:
+    """Return Owen's Q: the integral of Phi(t x / sqrt(df) - delta) over the chi distribution from 0 to ``upper``.
+
+    Parameters
+    ----------
+    df
+        Degrees of freedom, above 0; as the other parameters, of any shape that broadcasts.
+    t, delta
+        Bound and noncentrality.
+    upper
+        Upper end; with infinity it is the noncentral t distribution.
+
+    Returns
+    -------
+    ndarray of the broadcast shape.
+    """
+    df, t, delta, upper = np.broadcast_arrays(*(np.asarray(value, float) for value in (df, t, delta, upper)))
+    low = np.sqrt(2 * special.gammaincinv(df / 2, TAIL))
+    high = np.maximum(np.minimum(upper, np.sqrt(2 * special.gammainccinv(df / 2, TAIL))), low)
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    x = low[..., None] + (high - low)[..., None] * (nodes + 1) / 2
+    df, t, delta = df[..., None], t[..., None], delta[..., None]
+    log_density = (df - 1) * np.log(x) - x**2 / 2 - special.gammaln(df / 2) - (df / 2 - 1) * np.log(2)
+    integrand = special.ndtr(t * x / np.sqrt(df) - delta) * np.exp(log_density)
+    total: np.ndarray = (integrand * weights).sum(axis=-1) * (high - low) / 2
+    return total
+
+
+def bioequivalence(
+    cv: ArrayLike,
+    n: ArrayLike,
+    ratio: ArrayLike = 0.95,
+    *,
+    lower: float = 0.80,
+    upper: float = 1.25,
+    alpha: float = 0.05,
+) -> np.ndarray:
+    """Return the exact power of two one-sided tests in a 2x2 crossover.
+
+    Parameters
+    ----------
+    cv
+        Within-subject coefficient of variation as a fraction; as ``n`` and ``ratio``, of any shape that broadcasts.
+    n
+        Subjects that complete, both sequences together; an odd one makes one sequence the larger by one.
+    ratio
+        True ratio of geometric means.
+    lower, upper, alpha
+        Limits of the ratio and level of each one-sided test.
+
+    Returns
+    -------
+    ndarray of the broadcast shape, 0-dimensional when all are numbers.
+
+    Raises
+    ------
+    TrialError
+        When a parameter is out of its range.
+    """
+    cv, n, ratio = np.broadcast_arrays(*(np.asarray(value, float) for value in (cv, n, ratio)))
+    _check(cv, n, ratio, (lower, upper, alpha))
+    df, half = n - 2, np.floor(n / 2)
+    spread = np.sqrt(np.log1p(cv**2) / 2 * (1 / half + 1 / (n - half)))
+    above, below = np.log(ratio / lower) / spread, np.log(ratio / upper) / spread
+    quantile = special.stdtrit(df, 1 - alpha)
+    end = np.sqrt(df) * (above - below) / (2 * quantile)
+    power = owens_q(df, -quantile, below, end) - owens_q(df, quantile, above, end)
+    return np.asarray(np.maximum(power, 0.0))
+
+
+def sample_size(
+    cv: float,
+    ratio: float = 0.95,
+    *,
+    target: float = 0.80,
+    lower: float = 0.80,
+    upper: float = 1.25,
+    alpha: float = 0.05,
+) -> Size:
+    """Return the smallest balanced 2x2 crossover that reaches the target power.
+
+    Raises
+    ------
+    TrialError
+        When a parameter is out of its range, or no trial of reasonable size reaches the target.
+    """
+    if not 0 < target < 1:
+        raise TrialError(f"target: got {target!r}, wanted a power in (0, 1)")
+    sizes = np.arange(4, 260, 2)
+    while sizes[0] < LARGEST:
+        power = bioequivalence(cv, sizes, ratio, lower=lower, upper=upper, alpha=alpha)
+        enough = power >= target
+        if enough.any():
+            first = int(enough.argmax())
+            return Size(int(sizes[first]), float(power[first]))
+        sizes = sizes + 256
+    raise TrialError(f"ratio: got {ratio!r} at a cv of {cv!r}, wanted one for which some n up to {LARGEST} is enough")
+
+
+def _check(cv: np.ndarray, n: np.ndarray, ratio: np.ndarray, rule: tuple[float, float, float]) -> None:
+    """Refuse what has no power, naming the parameter."""
+    lower, upper, alpha = rule
+    for name, values, holds, wanted in (
+        ("cv", cv, (cv > 0) & np.isfinite(cv), "a fraction above 0"),
+        ("n", n, (n >= 3) & (n == np.floor(n)) & np.isfinite(n), "a whole number of 3 or more"),
+        ("ratio", ratio, (ratio > 0) & np.isfinite(ratio), "a ratio above 0"),
+        ("lower", lower, 0 < lower < upper, "a limit above 0 and below upper"),
+        ("alpha", alpha, 0 < alpha < 0.5, "a level in (0, 0.5)"),
+    ):
+        if not np.all(holds):
+            got = np.asarray(values)[~np.broadcast_to(holds, np.shape(values))].ravel()[0]
+            raise TrialError(f"{name}: got {float(got):g}, wanted {wanted}")
