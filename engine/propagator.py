@@ -20,8 +20,6 @@ from engine.errors import ModelError
 from engine.expression import evaluate
 from engine.structure import Linear
 
-MAX_STATES = 4
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Propagator:
@@ -53,9 +51,6 @@ class Propagator:
     def _expand(self, target: int, source: int) -> tuple[list[Any], list[Any]]:
         """Eigenvalues and, for the same ``k``, the target's part of :math:`v_k`, None where it is always 0."""
         states = between(self.linear, target, source)
-        if len(states) > MAX_STATES:
-            names = ", ".join(self.linear.states[state] for state in states)
-            raise ModelError(f"a path through more than {MAX_STATES} states ({names}) has no closed form here")
         eigenvalues: list[Any] = []
         weights: list[Any] = []
         vector: dict[int, Any] = {source: 1.0}
