@@ -15,3 +15,7 @@ class DataError(ValueError):
 
 class SolverError(RuntimeError):
     """A solver cannot take this model, or was set up wrongly."""
+
+
+class ClusterError(RuntimeError):
+    """Work cannot be done where it was asked to be: no scheduler, no workers, an impossible number of them."""
