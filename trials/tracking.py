@@ -12,6 +12,7 @@ import os
 import re
 import sqlite3
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -43,8 +44,26 @@ QUIET = {
 }
 
 
+class Tracking(ABC):
+    """Where finished and failed runs are recorded; members are frozen dataclasses."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def check(self) -> None:
+        """Find out within seconds, before any work, whether a run can be recorded; TrialError if not."""
+
+    @abstractmethod
+    def log(self, result: Result, folder: Path) -> str | None:
+        """Record the finished run `folder` of `result`; returns an id, if the record has one."""
+
+    @abstractmethod
+    def log_failure(self, trial: Trial, error: Exception, *, seed: int) -> str | None:
+        """Record that a run of `trial` with `seed` ended in `error`; never raises, so that `error` can go on."""
+
+
 @dataclass(frozen=True, slots=True)
-class NoTracking:
+class NoTracking(Tracking):
     """Records nothing."""
 
     def check(self) -> None:
@@ -53,12 +72,12 @@ class NoTracking:
     def log(self, result: Result, folder: Path) -> None:
         """Leave `result` in its `folder`, where it already is."""
 
-    def log_failure(self, trial: Trial, error: BaseException, *, seed: int) -> None:
+    def log_failure(self, trial: Trial, error: Exception, *, seed: int) -> None:
         """Leave the `error` of a `trial` run with `seed` to whoever sees it."""
 
 
 @dataclass(frozen=True, slots=True)
-class MLflow:
+class MLflow(Tracking):
     """Records runs with MLflow, by default in an SQLite file beside the run folders.
 
     Look at them with ``mlflow ui --backend-store-uri sqlite:///runs/mlflow.db``.
@@ -98,10 +117,10 @@ class MLflow:
         Values too long for MLflow and names it does not allow are not cut silently: they are kept whole in the artifact
         ``tracking_notes.json``, and the shortened value says so. A record that cannot be finished is marked FAILED.
         """
+        config, characteristics = result.trial.config, _read(folder / "characteristics.json")
         with _mlflow(self.store) as client:
             record = _Record(client, self._experiment(client))
             tags = {"kind": "trial", "trial": result.trial.name, **digest_tags(result.manifest)}
-            config, characteristics = result.trial.config, _read(folder / "characteristics.json")
             with record.run(folder.name, tags) as run:
                 record.fill(run, flatten(config), metrics(characteristics), folder)
                 for scenario, analyses in characteristics.items():
@@ -110,16 +129,25 @@ class MLflow:
                         record.fill(child, _settings(result.trial, scenario), metrics({"": analyses}), None)
             return run
 
-    def log_failure(self, trial: Trial, error: BaseException, *, seed: int) -> str:
-        """Record that a run of `trial` with `seed` ended in `error`; returns the id of the FAILED MLflow run."""
-        with _mlflow(self.store) as client:
-            record = _Record(client, self._experiment(client))
-            tags = {"kind": "trial", "trial": trial.name, "digest.config": trial.digest}
-            run: str = client.create_run(record.experiment, tags=tags, run_name=f"{trial.name} (failed)").info.run_id
-            ended = {"seed": str(seed), "error": f"{type(error).__name__}: {error}"}
-            record.fill(run, flatten(trial.config) | ended, {}, None)
-            client.set_terminated(run, "FAILED")
-            return run
+    def log_failure(self, trial: Trial, error: Exception, *, seed: int) -> str | None:
+        """Record that a run of `trial` with `seed` ended in `error`; returns the id of the FAILED MLflow run.
+
+        If that cannot be recorded either, `error` gets a note that says so.
+        """
+        try:
+            with _mlflow(self.store) as client:
+                return self._failed(client, trial, {"seed": str(seed), "error": f"{type(error).__name__}: {error}"})
+        except Exception as refused:  # whatever it is, it must not hide `error`
+            error.add_note(f"The failure could not be recorded. {refused}")
+            return None
+
+    def _failed(self, client: MlflowClient, trial: Trial, ended: Mapping[str, str]) -> str:
+        record = _Record(client, self._experiment(client))
+        tags = {"kind": "trial", "trial": trial.name, "digest.config": trial.digest}
+        run: str = client.create_run(record.experiment, tags=tags, run_name=f"{trial.name} (failed)").info.run_id
+        record.fill(run, {**flatten(trial.config), **ended}, {}, None)
+        client.set_terminated(run, "FAILED")
+        return run
 
     def find(self, digest: str) -> tuple[str, ...]:
         """Ids of the finished trial runs whose configuration digest begins with `digest`, newest first."""
@@ -302,10 +330,11 @@ def _mlflow(store: str) -> Iterator[MlflowClient]:
         warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic|pydantic|fastapi|starlette)(\.|$)")
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
+        from sqlalchemy.exc import SQLAlchemyError
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
         try:
             yield MlflowClient(store)
-        except MlflowException as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             raise TrialError(f"tracking: MLflow at {store} refused: {error}") from error

@@ -103,6 +103,14 @@ def test_failed_run_is_marked(tracker, result):
     assert run.data.params["seed"] == "3"
 
 
+def test_failure_that_cannot_be_recorded_leaves_the_error_alone(result, tmp_path):
+    (tmp_path / "file").write_text("")
+    error = RuntimeError("no solver")
+    tracker = MLflow(experiment="x", uri=f"sqlite:///{tmp_path}/file/mlflow.db")
+    assert tracker.log_failure(result.trial, error, seed=1) is None
+    assert "could not be recorded" in error.__notes__[0]
+
+
 def test_record_that_breaks_off_is_marked_failed(tracker, result, folder):
     broken = SimpleNamespace(trial=replace_scenario(result.trial), manifest=result.manifest)
     with pytest.raises(KeyError):
