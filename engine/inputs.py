@@ -76,9 +76,9 @@ def read_inputs(model: Model, linear: Linear, doses: xr.Dataset, observations: x
     model, linear
         The model, whose initial amounts and constant productions are inputs too.
     doses
-        Dataset(dose) with ``subject``, ``time``, ``amt`` and, where they are needed, ``cmt`` (number from 1, or the
-        state's name), ``rate``, ``ii``, ``addl``, ``evid``, and ``record`` (without it a dose precedes an observation
-        at the same time).
+        Dataset(dose) with ``subject``, ``time``, ``amt`` and, where they are needed, ``cmt`` (number from 1, 0 is
+        the first; or the state's name), ``rate``, ``ii``, ``addl``, ``evid``, and ``record`` (without it a dose
+        precedes an observation at the same time).
     observations
         Dataset(observation) with ``subject``, ``time`` and possibly ``record``.
     """
@@ -138,9 +138,9 @@ def _state(model: Model, record: _Record) -> int:
     names, cmt = model.state_names, record.cmt
     if isinstance(cmt, str) and cmt in names:
         return names.index(cmt)
-    if isinstance(cmt, str) or not 1 <= cmt <= len(names):
+    if isinstance(cmt, str) or not 0 <= cmt <= len(names):
         raise DataError(f"subject {record.subject}: a dose goes into {cmt!r}; states are {', '.join(names)} (from 1)")
-    return int(cmt) - 1
+    return max(int(cmt) - 1, 0)
 
 
 def _preceding(given: Sequence[_Input], resets: Sequence[Moment], moment: Moment) -> list[_Input]:
