@@ -35,6 +35,7 @@ LONGEST_TAG = 8000
 LONGEST_KEY = 250
 PARAMETERS_AT_ONCE = 100
 METRICS_AT_ONCE = 1000
+THEIRS = ("mlflow", "sqlalchemy", "alembic")
 NOTES = "tracking_notes.json"
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -328,13 +329,13 @@ def _mlflow(store: str) -> Iterator[MlflowClient]:
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic|pydantic|fastapi|starlette)(\.|$)")
-        from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
-        from sqlalchemy.exc import SQLAlchemyError
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
         try:
             yield MlflowClient(store)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in THEIRS and not isinstance(error, OSError):
+                raise
             raise TrialError(f"tracking: MLflow at {store} refused: {error}") from error
