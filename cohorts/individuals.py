@@ -1,0 +1,105 @@
+"""From a population to its patients: the equations, written once.
+
+The same functions run on numpy arrays (drawing) and on PyTensor variables (fitting), so that the two cannot disagree.
+Shapes are whatever broadcasts: drawing uses (replicate, subject, occasion), fitting (subject,) or (subject, occasion).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cohorts.parameters import EFFECTS, LEVEL_EFFECTS, SCALES, Correlation, Effect, LevelEffect, Parameter
+from cohorts.population import Population
+
+Value = Any
+Values = Mapping[str, Value]
+
+
+def individual(
+    population: Population,
+    values: Values,
+    covariates: Values,
+    z: Values,
+    k: Values | None,
+    *,
+    xp: Any,
+) -> dict[str, Value]:
+    """Parameters of each patient.
+
+    Parameters
+    ----------
+    population
+        The specification.
+    values
+        Population-level values by name (`Coefficient`); one array a level, as a sequence, where it has levels.
+    covariates
+        Covariates by name; codes for those with levels.
+    z
+        Standard normal deviation of each patient, by parameter that differs between patients.
+    k
+        Standard normal deviation of each occasion, by parameter that differs between occasions; None leaves occasions
+        unresolved: then the patient's deviation is the only one.
+    xp
+        Array namespace: `numpy` or `pytensor.tensor`.
+    """
+    z = correlated(population.correlations, values, z, xp)
+    return {p.name: _parameter(p, values, covariates, z, k, xp) for p in population.parameters}
+
+
+def _parameter(p: Parameter, values: Values, covariates: Values, z: Values, k: Values | None, xp: Any) -> Value:
+    centre = values[f"{p.name}_pop"]
+    for effect in p.effects:
+        centre = centre * _factor(effect, values[f"beta_{p.name}_{effect.covariate}"], covariates[effect.covariate], xp)
+    between, within = _spreads(p, values, k is not None, xp)
+    deviation: Value = 0.0 * centre
+    if between is not None:
+        deviation = deviation + between * z[p.name]
+    if within is not None and k is not None:
+        deviation = deviation + within * k[p.name]
+    return SCALES[p.scale].apply(centre, deviation, xp)
+
+
+def _factor(effect: Effect | LevelEffect, beta: Value, covariate: Value, xp: Any) -> Value:
+    if isinstance(effect, Effect):
+        return EFFECTS[effect.kind](covariate, beta, effect.reference, xp)
+    apply = LEVEL_EFFECTS[effect.kind]
+    factor = apply(beta[0]) + 0.0 * covariate
+    for code in range(1, len(effect.levels)):
+        factor = xp.where(xp.equal(covariate, code), apply(beta[code]), factor)
+    return factor
+
+
+def _spreads(p: Parameter, values: Values, resolved: bool, xp: Any) -> tuple[Value | None, Value | None]:
+    """Standard deviations between patients and between occasions.
+
+    Where the estimate between patients is a total, the occasion's variance is taken out of it; it cannot be more than
+    the total, which is what the data saw.
+    """
+    omega = values[f"omega_{p.name}"] if p.between_subject else None
+    gamma = values[f"gamma_{p.name}"] if p.between_occasion and resolved else None
+    if not p.total or omega is None or gamma is None:
+        return omega, gamma
+    gamma = xp.minimum(gamma, omega)
+    return xp.sqrt(omega**2 - gamma**2), gamma
+
+
+def correlated(blocks: tuple[Correlation, ...], values: Values, z: Values, xp: Any) -> dict[str, Value]:
+    """Standard normal deviations with the correlations of each block, from independent ones."""
+    made = dict(z)
+    for block in blocks:
+        for i, row in enumerate(factor(block, values, xp)):
+            made[block.of[i]] = sum(weight * z[name] for weight, name in zip(row, block.of, strict=False))
+    return made
+
+
+def factor(block: Correlation, values: Values, xp: Any) -> list[list[Value]]:
+    """Cholesky factor of a correlation matrix from its canonical partial correlations, row by row."""
+    rows: list[list[Value]] = []
+    for i, last in enumerate(block.of):
+        left: Value = 1.0
+        row: list[Value] = []
+        for other in block.of[:i]:
+            partial = values[f"rho_{other}_{last}"]
+            row.append(partial * xp.sqrt(left))
+            left = left * (1.0 - partial**2)
+        rows.append([*row, xp.sqrt(left) if i else 1.0])
+    return rows
