@@ -50,7 +50,7 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'trials' has no attribute {name!r}")
     value = getattr(import_module(f"trials.{_HOME[name]}"), name)

@@ -196,7 +196,7 @@ def _measurement(name: str, spec: Config) -> Measurement:
         output=output,
         times=tuple(_number(f"{where}.times", time) for time in spec.get("times") or ()),
         error=None if error == "population" else _residual(where, output, error),
-        lloq=_number(f"{where}.lloq", spec.get("lloq", 0.0)),
+        lloq=None if spec.get("lloq") is None else _number(f"{where}.lloq", spec["lloq"]),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ class Measurement:
     """Planned times after the start of the period, in the model's unit."""
     error: Residual | None = None
     """None: the residual error of the population, with its uncertainty."""
-    lloq: float = 0.0
+    lloq: float | None = None
     """Lower limit of quantification; what is observed below it is recorded as 0."""
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class Measurement:
         times = np.asarray(self.times, float)
         if times.size == 0 or not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) <= 0).any():
             raise TrialError(f"measurements.{self.name}.times: wants increasing times from 0 on, got {self.times}")
-        if not self.lloq >= 0:
+        if self.lloq is not None and not self.lloq >= 0:
             raise TrialError(f"measurements.{self.name}.lloq: wants a limit of at least 0, got {self.lloq}")
 
 
@@ -199,6 +199,16 @@ class Trial:
         """SHA-256 of everything that can change a number: not of where it runs, is tracked or is written."""
         numbers = {key: value for key, value in self.config.items() if key not in WHERE}
         return hashlib.sha256(canonical(numbers).encode()).hexdigest()
+
+    def planned(self, replicates: int | None = None, seed: int | None = None) -> Trial:
+        """Give the trial another number of replicates or another seed; None leaves it as it is."""
+        given = {"replicates": (replicates, 1), "seed": (seed, 0)}
+        config = self.config
+        for name, (value, least) in given.items():
+            config[name] = config[name] if value is None else value
+            if not isinstance(config[name], int) or isinstance(config[name], bool) or config[name] < least:
+                raise TrialError(f"{name}: wants a whole number of at least {least}, got {config[name]!r}")
+        return replace(self, config_json=json.dumps(config, ensure_ascii=False))
 
     def scenario(self, name: str) -> Scenario:
         """Scenario of that name."""

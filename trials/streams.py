@@ -19,6 +19,10 @@ TRUTH_FIRST = 1 << 30
 """First replicate address of the patients behind the true effects; a trial's own replicates stay below it."""
 
 
+DESCRIPTION = "NumPy PCG64 seeded by SeedSequence(seed, spawn_key=(stream, replicate, block of 256 subjects, ...))"
+"""How random numbers are made, for the manifest."""
+
+
 class Stream(IntEnum):
     """First word of an address."""
 

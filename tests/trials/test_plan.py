@@ -1,0 +1,21 @@
+"""Cutting a run into blocks."""
+
+import pytest
+from trials.plan import missing
+
+
+@pytest.mark.parametrize("block", [1, 3, 7, 10, 100])
+def test_every_replicate_is_in_exactly_one_block(block):
+    found = [r for part in missing(10, [], block) for r in part]
+    assert found == list(range(10))
+    assert all(len(part) <= block for part in missing(10, [], block))
+
+
+def test_what_is_done_is_not_done_again():
+    parts = list(missing(20, [range(5, 8), range(12, 16)], 4))
+    assert sorted(r for part in parts for r in part) == [*range(5), *range(8, 12), *range(16, 20)]
+
+
+def test_more_than_wanted_may_be_done_already():
+    assert list(missing(10, [range(30)], 4)) == []
+    assert [r for part in missing(10, [range(8, 30)], 4) for r in part] == list(range(8))

@@ -1,0 +1,128 @@
+"""One piece of work: a block of replicates of the trial under one protocol, from virtual patients to outcomes.
+
+A block knows its address (seed and replicates) and nothing of its neighbours, so any division of a run into blocks
+gives the same bits. Workers need neither PyMC nor the posterior's file: draws of the population travel as arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+import cohorts
+import engine
+from trials.analyses.base import analyse
+from trials.conduct import Conduct, Course, follow_up, noise
+from trials.protocol import Protocol
+from trials.streams import Stream, generator
+
+type Array = np.ndarray
+
+SUMMARY = ("n", "mean", "sd", "geometric_mean")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """Replicates to be simulated under one protocol."""
+
+    part: str
+    """Which part of the run this is: a scenario or a point of the power curve."""
+    protocol: Protocol
+    replicates: range
+    seed: int
+    posterior: xr.DataTree | None
+    """Draws of the population parameters; None for a population from the literature."""
+
+
+def simulate_block(work: Work) -> dict[str, Array]:
+    """Simulate and analyse a block.
+
+    Returns
+    -------
+    Arrays by name: ``outcome.<variable>`` (replicate, analysis), ``arm.<statistic>`` (replicate, endpoint, arm),
+    ``status`` (replicate, code), the number of subject-periods by the engine's status.
+    """
+    course = simulate(work)
+    data = trial_data(work, course)
+    found = analyse(work.protocol.analyses, data)
+    failed = (course.status != 0).any(axis=-1).sum(axis=-1)
+    shape = (found.sizes["replicate"], found.sizes["analysis"])
+    arrays = {f"outcome.{name}": found[name].values for name in map(str, found.data_vars)}
+    arrays["outcome.duration"] = np.full(shape, duration(work.protocol))
+    arrays["outcome.subjects_failed"] = np.broadcast_to(failed[:, None], shape).copy()
+    return arrays | arm_summaries(work.protocol, data) | {"status": status_counts(course.status)}
+
+
+def simulate(work: Work) -> Course:
+    """Draw the patients of a block, allocate them and let them go through the trial."""
+    protocol, design, replicates = work.protocol, work.protocol.design, work.replicates
+    patients = draw(protocol, design.n, replicates, seed=work.seed, posterior=work.posterior, occasions=design.periods)
+    arms = design.assign(lambda r: generator(work.seed, Stream.RANDOMISATION, r), replicates)
+    return Conduct(protocol, patients, noise(protocol, work.seed, replicates, design.n, design.periods)).course(arms)
+
+
+def draw(
+    protocol: Protocol, n: int, replicates: range, *, seed: int, posterior: xr.DataTree | None, occasions: int
+) -> xr.Dataset:
+    """Draw virtual patients: Dataset (replicate, subject[, occasion]); an occasion is a period."""
+    return cohorts.draw(
+        protocol.population,
+        n,
+        len(replicates),
+        seed,
+        posterior=posterior,
+        occasions=occasions,
+        first=replicates.start,
+    )
+
+
+def trial_data(work: Work, course: Course) -> xr.Dataset:
+    """Endpoints of every patient as the analyses want them: Dataset (replicate, subject[, period])."""
+    dims = ("replicate", "subject", "period")
+    data = {"arm": (dims, course.arms, {"names": list(work.protocol.design.arms)})}
+    for endpoint in work.protocol.endpoints:
+        measurement = work.protocol.measurement(endpoint.measure)
+        values = endpoint(course.observed[measurement.name], np.asarray(measurement.times))
+        data[endpoint.name] = (dims, values, {"units": endpoint.unit})
+    made = xr.Dataset(data, coords={"replicate": np.asarray(work.replicates)})
+    made = made.isel(period=0) if work.protocol.design.periods == 1 else made
+    return made.assign({name: course.patients[name] for name in work.protocol.population.covariate_names})
+
+
+def arm_summaries(protocol: Protocol, data: xr.Dataset) -> dict[str, Array]:
+    """Describe every endpoint in every arm: ``arm.<statistic>`` (replicate, endpoint, arm)."""
+    count, width = data.sizes["replicate"], (len(protocol.endpoints), len(protocol.design.arms))
+    made = {f"arm.{name}": np.empty((count, *width)) for name in SUMMARY}
+    arm = data["arm"].values.reshape(count, -1)
+    for i, endpoint in enumerate(protocol.endpoints):
+        values = data[endpoint.name].values.reshape(count, -1)
+        for j in range(width[1]):
+            for name, value in zip(SUMMARY, _summary(np.where(arm == j, values, np.nan)), strict=True):
+                made[f"arm.{name}"][:, i, j] = value
+    return made
+
+
+def _summary(values: Array) -> tuple[Array, Array, Array, Array]:
+    """Summaries over the last axis of what is there (NaN is not)."""
+    there = np.isfinite(values)
+    n = there.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(there, values, 0.0).sum(axis=-1) / n
+        square = np.where(there, (values - mean[..., None]) ** 2, 0.0).sum(axis=-1)
+        sd = np.sqrt(square / (n - 1))
+        positive = np.where(there & (values > 0), values, np.nan)
+        logs = np.where(np.isfinite(positive), np.log(positive), 0.0).sum(axis=-1) / np.isfinite(positive).sum(axis=-1)
+    return n, mean, sd, np.exp(logs)
+
+
+def status_counts(status: Array) -> Array:
+    """Subject-periods by the engine's status: (replicate, code)."""
+    codes = np.arange(max(engine.Status) + 1)
+    return (status.reshape(len(status), -1, 1) == codes).sum(axis=1)
+
+
+def duration(protocol: Protocol) -> float:
+    """Planned time of a patient in the trial, in the time unit of the model."""
+    return float(protocol.design.duration(follow_up(protocol)))

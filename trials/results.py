@@ -1,0 +1,100 @@
+"""Labelled results from the arrays of finished blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+import engine
+from trials.analyses.base import Effect
+from trials.block import SUMMARY
+from trials.protocol import PowerCurve, Protocol, Scenario, Trial
+
+type Arrays = Mapping[str, np.ndarray]
+
+
+def joined(blocks: Mapping[range, Arrays], replicates: int) -> dict[str, np.ndarray]:
+    """Put the blocks of one part in the order of their replicates."""
+    ordered = [arrays for _, arrays in sorted(blocks.items(), key=lambda item: item[0].start)]
+    whole = {name: np.concatenate([arrays[name] for arrays in ordered]) for name in ordered[0]}
+    assert len(whole["status"]) == replicates, "every replicate was simulated once"
+    return whole
+
+
+def outcomes(trial: Trial, parts: Sequence[Arrays]) -> xr.Dataset:
+    """Outcomes of all scenarios: Dataset (scenario, replicate, analysis)."""
+    dims = ("scenario", "replicate", "analysis")
+    names = [name for name in parts[0] if name.startswith("outcome.")]
+    data = {name.removeprefix("outcome."): (dims, np.stack([part[name] for part in parts])) for name in names}
+    coords = {"scenario": [scenario.name for scenario in trial.scenarios], "replicate": np.arange(_count(parts[0]))}
+    made = xr.Dataset(data, coords=coords | _of_analyses(trial.protocol))
+    made["duration"].attrs["units"] = trial.protocol.model.time
+    return made
+
+
+def arms(trial: Trial, parts: Sequence[Arrays]) -> xr.Dataset:
+    """Count, mean, SD and geometric mean of what was observed: Dataset (scenario, replicate, endpoint, arm)."""
+    dims = ("scenario", "replicate", "endpoint", "arm")
+    coords = {
+        "scenario": [scenario.name for scenario in trial.scenarios],
+        "replicate": np.arange(_count(parts[0])),
+        "endpoint": [endpoint.name for endpoint in trial.protocol.endpoints],
+        "units": ("endpoint", [endpoint.unit for endpoint in trial.protocol.endpoints]),
+        "arm": list(trial.protocol.design.arms),
+    }
+    return xr.Dataset({name: (dims, np.stack([part[f"arm.{name}"] for part in parts])) for name in SUMMARY}, coords)
+
+
+def truth(scenarios: Sequence[Scenario], effects: Sequence[Sequence[Effect]]) -> xr.Dataset:
+    """True effects: Dataset (scenario, analysis) of effect, mcse and null."""
+    dims, analyses = ("scenario", "analysis"), scenarios[0].protocol.analyses
+    null = [[analysis.name in scenario.null for analysis in analyses] for scenario in scenarios]
+    data = {
+        "effect": (dims, [[effect.value for effect in row] for row in effects]),
+        "mcse": (dims, [[effect.mcse for effect in row] for row in effects]),
+        "null": (dims, null),
+    }
+    coords = {"scenario": [scenario.name for scenario in scenarios], "analysis": [one.name for one in analyses]}
+    return xr.Dataset(data, coords=coords)
+
+
+def power_curve(curve: PowerCurve, parts: Sequence[Arrays], effects: Sequence[Sequence[Effect]]) -> xr.Dataset:
+    """Outcomes along the curve: Dataset (value, replicate, analysis), and true effect and mcse (value, analysis)."""
+    dims = ("value", "replicate", "analysis")
+    names = [name for name in parts[0] if name.startswith("outcome.")]
+    data = {name.removeprefix("outcome."): (dims, np.stack([part[name] for part in parts])) for name in names}
+    true = {
+        "effect": (("value", "analysis"), [[effect.value for effect in row] for row in effects]),
+        "mcse": (("value", "analysis"), [[effect.mcse for effect in row] for row in effects]),
+    }
+    coords = {"value": list(curve.values), "replicate": np.arange(_count(parts[0]))}
+    about = {"parameter": curve.parameter, "label": curve.label}
+    return xr.Dataset(data | true, coords=coords | _of_analyses(curve.protocols[0]), attrs=about)
+
+
+def failures(made: xr.Dataset, trial: Trial, parts: Sequence[Arrays]) -> dict[str, dict[str, dict[str, int]]]:
+    """Count what failed under each scenario: replicates of each analysis, patient-periods by the engine's status."""
+    return {
+        scenario.name: {
+            "replicates": {str(name): int(made["failed"].sel(scenario=scenario.name, analysis=name).sum())
+                           for name in made["analysis"].values},
+            "patient_periods": {engine.Status(code).name: int(count)
+                                for code, count in enumerate(part["status"].sum(axis=0)) if code and count},
+        }
+        for scenario, part in zip(trial.scenarios, parts, strict=True)
+    }  # fmt: skip
+
+
+def _of_analyses(protocol: Protocol) -> dict[str, object]:
+    return {
+        "analysis": [analysis.name for analysis in protocol.analyses],
+        "scale": ("analysis", [analysis.scale for analysis in protocol.analyses]),
+        "level": ("analysis", [analysis.level for analysis in protocol.analyses]),
+        "decides": ("analysis", [analysis.decides for analysis in protocol.analyses]),
+    }
+
+
+def _count(part: Arrays) -> int:
+    return len(part["status"])

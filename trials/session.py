@@ -1,0 +1,214 @@
+"""One run on its way: evidence, blocks, truth, and the folder they end up in."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine import executors
+from trials import manifest, outcomes, results, store, streams
+from trials.block import Work, simulate_block
+from trials.calibration import Evidence, gather
+from trials.characteristics import characteristics
+from trials.folder import RunFolder, open_folder
+from trials.plan import Part, missing, parts
+from trials.protocol import Result, Trial
+from trials.truth import TruthWork, true_effects
+
+if TYPE_CHECKING:
+    from engine.execute import Executor
+    from trials.analyses.base import Effect
+
+type Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(slots=True)
+class Session:
+    """A run while it is being made."""
+
+    trial: Trial
+    executor: Executor | None
+    root: Path | None
+    progress: Callable[[str, int, int], None] | None
+    home: RunFolder | None = None
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        """What all randomness of the run follows from."""
+        return int(self.trial.config["seed"])
+
+    @property
+    def replicates(self) -> int:
+        """Simulated trials under each scenario."""
+        return int(self.trial.config["replicates"])
+
+    def result(self) -> Result:
+        """Make the run, or the rest of it."""
+        evidence = self._evidence()
+        if self.root is not None:
+            self._open(self.root, evidence)
+        plan = parts(self.trial, self.replicates)
+        arrays, effects = self._simulate(plan, evidence)
+        made = self._collect(arrays, effects, evidence)
+        return made if self.home is None else self._write(made, self.home, evidence)
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Tell whoever watches."""
+        if self.progress is not None:
+            self.progress(what, done, total)
+
+    def how_to_continue(self) -> str:
+        """Say what a stopped run left and how to go on with it."""
+        if self.home is None:
+            return "stopped; nothing was written"
+        done = len(list(self.home.partial.glob("*.npz")))
+        return f"stopped with {done} blocks done in {self.home.path}; the same command continues there"
+
+    def _evidence(self) -> Evidence:
+        with self._timed("evidence"):
+            return gather(self.trial, self.seed, self.root, self.tell)
+
+    def _open(self, root: Path, evidence: Evidence) -> None:
+        home, there = open_folder(root, self.trial)
+        self.home = home
+        identity = {"config": self.trial.digest, "posterior": evidence.digest, "code": manifest.source_digest()}
+        if there and home.claim(identity):
+            self.tell(f"continuing in {home.path}", 1, 1)
+        elif not there:
+            home.claim(identity)
+        evidence.save(home.path / "posterior.nc")
+
+    def _simulate(
+        self, plan: Sequence[Part], evidence: Evidence
+    ) -> tuple[list[dict[str, np.ndarray]], list[tuple[Effect, ...]]]:
+        """Simulate what is missing and find the true effects; arrays and effects of each part, in their order."""
+        done: list[dict[range, Arrays]] = [{} if self.home is None else dict(self.home.saved(p.name)) for p in plan]
+        place = {part.name: index for index, part in enumerate(plan)}
+        works = [
+            Work(part.name, part.protocol, block, self.seed, evidence.thin)
+            for part, have in zip(plan, done, strict=True)
+            for block in missing(part.replicates, have, int(self.trial.config["block"]))
+        ]
+        size = self.trial.truth
+        truths = [TruthWork(part.protocol, size.draws, size.patients, self.seed, evidence.thin) for part in plan]
+        effects: list[tuple[Effect, ...]] = []
+        total = sum(part.replicates for part in plan)
+        with self._timed("simulation"):
+            count = total - sum(len(work.replicates) for work in works)
+            self.tell("simulating trials", count, total)
+            for work, found in zip([*truths, *works], self._map([*truths, *works]), strict=True):
+                if isinstance(work, TruthWork):
+                    effects.append(found)
+                    continue
+                done[place[work.part]][work.replicates] = found
+                if self.home is not None:
+                    self.home.save(work.part, work.replicates, found)
+                count += len(work.replicates)
+                self.tell("simulating trials", count, total)
+        return [results.joined(have, part.replicates) for part, have in zip(plan, done, strict=True)], effects
+
+    def _map(self, works: Sequence[Work | TruthWork]) -> Iterator[Any]:
+        return (self.executor or executors.Serial()).map(perform, works)
+
+    def _collect(
+        self, arrays: Sequence[Arrays], effects: Sequence[Sequence[Effect]], evidence: Evidence
+    ) -> Result:
+        trial, count = self.trial, len(self.trial.scenarios)
+        found = results.outcomes(trial, arrays[:count])
+        curve = trial.power_curve
+        return Result(
+            trial=trial,
+            outcomes=found,
+            arms=results.arms(trial, arrays[:count]),
+            truth=results.truth(trial.scenarios, effects[:count]),
+            example=store.trajectories(trial, 1, self.seed, evidence.thin).isel(replicate=0, drop=True),
+            power_curve=None if curve is None else results.power_curve(curve, arrays[count:], effects[count:]),
+            posterior=evidence.posterior,
+            folder=None if self.home is None else self.home.path,
+            manifest=self._manifest(found, results.failures(found, trial, arrays[:count]), evidence),
+        )
+
+    def _manifest(self, found: Any, failures: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
+        """Everything the manifest says but the digests of the files."""
+        trial, protocol = self.trial, self.trial.protocol
+        return {
+            "schema": manifest.SCHEMA,
+            "trial": trial.name,
+            "started": _utc(self.started),
+            "finished": _utc(datetime.now(UTC)),
+            "seed": self.seed,
+            "replicates": self.replicates,
+            "random_numbers": streams.DESCRIPTION,
+            "digests": {
+                "config": trial.digest,
+                "model": protocol.model.digest,
+                "population": protocol.population.digest,
+                **evidence.digests,
+                "outcomes": outcomes.digest(found),
+                "code": manifest.source_digest(),
+            },
+            "evidence": evidence.about,
+            "solver": solver_of(protocol),
+            "failures": failures,
+            "executor": repr(self.executor or executors.Serial()),
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+            "versions": manifest.versions(),
+            "machine": manifest.machine(),
+            "git": manifest.git_state(),
+        }
+
+    def _write(self, made: Result, home: RunFolder, evidence: Evidence) -> Result:
+        """Fill the run folder, the manifest last."""
+        from trials import report
+
+        with self._timed("writing"):
+            self.tell("writing the run", 0, 2)
+            outcomes.write(made.outcomes, made.truth, home.path / "outcomes.parquet")
+            found = json.dumps(characteristics(made), indent=1, ensure_ascii=False, allow_nan=False)
+            (home.path / "characteristics.json").write_text(found + "\n", encoding="utf-8")
+            made.arms.to_dataframe().reset_index().to_parquet(home.path / "arms.parquet", index=False)
+            self._store(home.path, evidence)
+            self.tell("writing the run", 1, 2)
+            report.write(made, home.path)
+        home.finish()
+        described = {**made.manifest, "seconds": {name: round(value, 3) for name, value in self.seconds.items()}}
+        described["finished"] = _utc(datetime.now(UTC))
+        described["files"] = manifest.file_digests(home.path)
+        manifest.write(home.path, described)
+        self.tell("writing the run", 2, 2)
+        return replace(made, manifest=described)
+
+    def _store(self, folder: Path, evidence: Evidence) -> None:
+        """Write patients and profiles of as many replicates as the trial wants kept."""
+        keep = self.trial.store
+        if keep.cohort:
+            patients = store.cohort(self.trial, min(keep.cohort, self.replicates), self.seed, evidence.thin)
+            store.write(patients, folder / "cohort.zarr")
+        if keep.trajectories:
+            count = min(keep.trajectories, self.replicates)
+            store.write(store.trajectories(self.trial, count, self.seed, evidence.thin), folder / "trajectories.zarr")
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def perform(work: Work | TruthWork) -> Any:
+    """Do one piece of work, here or on a worker."""
+    return true_effects(work) if isinstance(work, TruthWork) else simulate_block(work)
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

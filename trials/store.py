@@ -1,0 +1,68 @@
+"""Patients and profiles of the first replicates, kept for people to look at.
+
+They are simulated again at their addresses, so they are the very ones the outcomes came from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from trials.block import Work, draw, simulate, trial_data
+
+if TYPE_CHECKING:
+    from trials.protocol import Protocol, Trial
+
+DIMS = ("replicate", "subject", "period")
+
+
+def trajectories(trial: Trial, replicates: int, seed: int, posterior: xr.DataTree | None) -> xr.Dataset:
+    """What happened in the first replicates of every scenario.
+
+    Returns
+    -------
+    Dataset (scenario, replicate, subject, period, time_<measurement>): ``true_<measurement>``,
+    ``observed_<measurement>``, ``endpoint_<endpoint>``, and ``arm``, an index into ``attrs["arms"]``.
+    """
+    parts = [_course(scenario.protocol, replicates, seed, posterior) for scenario in trial.scenarios]
+    names = xr.DataArray([scenario.name for scenario in trial.scenarios], dims="scenario", name="scenario")
+    return xr.concat(parts, names, combine_attrs="override")
+
+
+def cohort(trial: Trial, replicates: int, seed: int, posterior: xr.DataTree | None) -> xr.Dataset:
+    """Virtual patients of the first replicates of the base protocol: Dataset (replicate, subject[, occasion])."""
+    design = trial.protocol.design
+    return draw(
+        trial.protocol, design.n, range(replicates), seed=seed, posterior=posterior, occasions=design.periods
+    )
+
+
+def write(data: xr.Dataset, path: Path) -> None:
+    """Write a Dataset as a Zarr store."""
+    for name in list(data.variables):
+        data[name].encoding.clear()
+    data.to_zarr(path, mode="w", consolidated=False, zarr_format=3)
+
+
+def _course(protocol: Protocol, replicates: int, seed: int, posterior: xr.DataTree | None) -> xr.Dataset:
+    work = Work("", protocol, range(replicates), seed, posterior)
+    course = simulate(work)
+    data = trial_data(work, course)
+    made: dict[str, tuple[object, ...]] = {"arm": (DIMS, course.arms, {"arms": list(protocol.design.arms)})}
+    coords: dict[str, object] = {"replicate": np.arange(replicates), "subject": np.arange(protocol.design.n)}
+    for measurement in protocol.measurements:
+        clock, unit = f"time_{measurement.name}", _unit(protocol, measurement.output)
+        coords[clock] = (clock, list(measurement.times), {"units": protocol.model.time})
+        made[f"true_{measurement.name}"] = ((*DIMS, clock), course.true[measurement.name], {"units": unit})
+        made[f"observed_{measurement.name}"] = ((*DIMS, clock), course.observed[measurement.name], {"units": unit})
+    for endpoint in protocol.endpoints:
+        values = data[endpoint.name].values.reshape(course.arms.shape)
+        made[f"endpoint_{endpoint.name}"] = (DIMS, values, {"units": endpoint.unit})
+    return xr.Dataset(made, coords=coords)
+
+
+def _unit(protocol: Protocol, name: str) -> str:
+    return next(output.unit for output in protocol.model.outputs if output.name == name)
