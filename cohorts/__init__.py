@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any
 from cohorts.errors import CalibrationError, PopulationError
 
 if TYPE_CHECKING:
-    from cohorts.calibration import Gates as Gates
     from cohorts.calibration import calibrate as calibrate
     from cohorts.data import IndividualData as IndividualData
+    from cohorts.diagnosis import Gates as Gates
     from cohorts.diagnosis import diagnose as diagnose
     from cohorts.drawing import draw as draw
     from cohorts.population import Population as Population
     from cohorts.predictive import predictive_check as predictive_check
     from cohorts.reading import load_population as load_population
     from cohorts.reading import populations as populations
+    from cohorts.residuals import Residual as Residual
 
 _HOME = {
-    "Gates": "calibration",
+    "Gates": "diagnosis",
     "IndividualData": "data",
     "Population": "population",
+    "Residual": "residuals",
     "calibrate": "calibration",
     "diagnose": "diagnosis",
     "draw": "drawing",
@@ -37,6 +39,7 @@ __all__ = [
     "IndividualData",
     "Population",
     "PopulationError",
+    "Residual",
     "calibrate",
     "diagnose",
     "draw",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -139,13 +140,25 @@ class Population:
                 return r
         raise PopulationError(f"residual of {self.name}: got output {output!r}, wanted one of {known}")
 
-    def build(self, cohort: "int | IndividualData", *, occasions: int | None = None) -> "pm.Model":
+    def build(
+        self,
+        cohort: "int | IndividualData",
+        *,
+        predict: "Callable[[Mapping[str, Any]], Any] | None" = None,
+        output: str = "",
+        occasions: int | None = None,
+    ) -> "pm.Model":
         """PyMC model of a cohort; nothing else in the project makes one.
 
         Parameters
         ----------
         cohort
             A number of new patients, whose covariates are random variables too; or data, whose covariates are given.
+        predict
+            With data: individual parameters, PyTensor variables (subject) by name, to the model's value at every
+            observation, (observation). The likelihood is made of it; without it there is none.
+        output
+            Which output the data measure; may be left out when only one has a residual error.
         occasions
             Number of occasions to tell apart. None leaves occasions unresolved: a patient has one value of each
             parameter, and ``between_occasion`` is left out, as one must with data of one occasion.
@@ -159,7 +172,7 @@ class Population:
         """
         from cohorts.building import build
 
-        return build(self, cohort, occasions=occasions)
+        return build(self, cohort, occasions=occasions, predict=predict, output=output)
 
 
 def _of_parameter(p: Parameter) -> list[Coefficient]:

@@ -45,6 +45,11 @@ def generator(seed: int, stream: Stream, *address: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(sequence(seed, stream, *address)))
 
 
+def derived(seed: int, stream: Stream, *address: int) -> int:
+    """Another seed, for people who are not those of the trial; `generator` says what the arguments are."""
+    return int(sequence(seed, stream, *address).generate_state(1, np.uint64)[0])
+
+
 def sequence(seed: int, stream: Stream, *address: int) -> np.random.SeedSequence:
     """Seed material at one address; `generator` says what the arguments are."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:

@@ -1,0 +1,128 @@
+"""Whether a fit may be believed: chains that agree, draws enough, no divergence."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from cohorts.errors import PopulationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELPERS = ("z_", "k_")
+SUFFIXES = ("_unit", "_free")
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What a fit must pass before it is used.
+
+    Attributes
+    ----------
+    rhat
+        Largest rank-normalised split R-hat. Vehtari et al. 2021, doi:10.1214/20-BA1221.
+    ess
+        Least effective sample size, of the bulk and of the tails.
+    divergences
+        Most divergent transitions after tuning.
+    """
+
+    rhat: float = 1.01
+    ess: float = 400.0
+    divergences: int = 0
+
+    def failures(self, posterior: xr.DataTree) -> dict[str, str]:
+        """Checks that fail, each with a sentence; keys are ``rhat``, ``ess`` and ``divergences``."""
+        table = diagnose(posterior, individuals=True)
+        found: dict[str, str] = {}
+        worst = table["rhat"].idxmax()
+        if not table["rhat"].max() < self.rhat:
+            found["rhat"] = f"R-hat of {worst} is {table['rhat'].max():.3f}, wanted < {self.rhat:g}"
+        least = table[["ess_bulk", "ess_tail"]].min(axis=1)
+        if not least.min() > self.ess:
+            found["ess"] = f"effective sample size of {least.idxmin()} is {least.min():.0f}, wanted > {self.ess:g}"
+        count = divergences(posterior)
+        if count > self.divergences:
+            found["divergences"] = f"{count} divergent transitions, wanted at most {self.divergences}"
+        return found
+
+
+ADVICE = {
+    "rhat": "sample longer (tune, draws), or look for two modes, such as absorption and elimination that swap roles",
+    "ess": "take more draws",
+    "divergences": "raise target_accept towards 1, or narrow the priors the data say little about",
+}
+
+
+def divergences(posterior: xr.DataTree) -> int:
+    """Number of divergent transitions after tuning."""
+    return int(posterior["sample_stats"]["diverging"].sum())
+
+
+def diagnose(posterior: xr.DataTree, *, individuals: bool = False) -> "pd.DataFrame":
+    """Summary and diagnostics of a calibration, one row a parameter.
+
+    Parameters
+    ----------
+    posterior
+        Result of `calibrate`.
+    individuals
+        Whether to report each person's parameters too, in rows such as ``cl[3]``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``parameter``; columns ``mean``, ``sd``, ``median``, ``lower`` and ``upper`` (5 and 95 %), ``mcse_mean``,
+        ``rhat``, ``ess_bulk``, ``ess_tail`` and ``units``.
+    """
+    import pandas as pd
+
+    if "posterior" not in posterior.children:
+        raise PopulationError(f"posterior: got groups {sorted(posterior.children)}, wanted one named posterior")
+    group = reported(posterior["posterior"].to_dataset(), individuals=individuals)
+    columns = _columns(group)
+    rows = [row for name in group.data_vars for row in _rows(str(name), group, columns)]
+    return pd.DataFrame(rows).set_index("parameter")
+
+
+def reported(group: xr.Dataset, *, individuals: bool) -> xr.Dataset:
+    """Parameters of a posterior group without the standard normal and unit variables they are made of.
+
+    A person's parameter that is the same in every draw (it is fixed) is left out.
+    """
+    names = [str(n) for n in group.data_vars if not str(n).startswith(HELPERS) and not str(n).endswith(SUFFIXES)]
+    if not individuals:
+        names = [n for n in names if "subject" not in group[n].dims]
+    return group[[n for n in names if not bool((group[n] == group[n][0, 0]).all())]]
+
+
+def _columns(group: xr.Dataset) -> dict[str, xr.Dataset]:
+    import arviz as az
+
+    dims = ("chain", "draw")
+    return {
+        "mean": group.mean(dims),
+        "sd": group.std(dims, ddof=1),
+        "median": group.median(dims),
+        "lower": group.quantile(0.05, dims).drop_vars("quantile"),
+        "upper": group.quantile(0.95, dims).drop_vars("quantile"),
+        "mcse_mean": az.mcse(group, method="mean"),
+        "rhat": az.rhat(group),
+        "ess_bulk": az.ess(group, method="bulk"),
+        "ess_tail": az.ess(group, method="tail"),
+    }
+
+
+def _rows(name: str, group: xr.Dataset, columns: dict[str, xr.Dataset]) -> list[dict[str, Any]]:
+    units = group[name].attrs.get("units", "")
+    inner = [d for d in group[name].dims if d not in {"chain", "draw"}]
+    if not inner:
+        return [{"parameter": name, **{k: float(v[name]) for k, v in columns.items()}, "units": units}]
+    labels = group[name].coords[inner[0]].values.tolist()
+    return [
+        {"parameter": f"{name}[{label}]", **{k: float(v[name].values[i]) for k, v in columns.items()}, "units": units}
+        for i, label in enumerate(labels)
+        if np.ptp(group[name].isel({inner[0]: i}).values) > 0.0
+    ]

@@ -1,0 +1,132 @@
+"""What a fitted population predicts, beside what was seen."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from cohorts.data import IndividualData, covariate_values
+from cohorts.drawing import deviations, population_values
+from cohorts.errors import PopulationError
+from cohorts.individuals import individual
+from cohorts.population import Population
+from cohorts.quantities import Array
+from cohorts.residuals import Residual
+from cohorts.streams import Stream, derived, generator
+
+Predictor = Callable[[Mapping[str, Array]], Array]
+"""Individual parameters, each (draw, subject), to the model's value at each observation, (draw, observation)."""
+
+
+def predictive_check(
+    posterior: xr.DataTree,
+    *,
+    quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+    level: float = 0.9,
+    bins: int | None = None,
+) -> xr.Dataset:
+    """Visual predictive check: percentiles of the data over what the population predicts for new people.
+
+    The predictions are those `calibrate` stored: as many new people with the covariates, doses and sampling times of
+    the data, each replicate with its own draw of the population. Holford 2005 (PAGE 14, abstract 738); Bergstrand et
+    al. 2011, doi:10.1208/s12248-011-9255-z.
+
+    Parameters
+    ----------
+    posterior
+        Result of `calibrate`.
+    quantiles
+        Percentiles to compare, as shares.
+    level
+        Probability within each band.
+    bins
+        Number of bins of time, equally full; by default the samples a person gave, on average.
+
+    Returns
+    -------
+    xr.Dataset
+        Dims (bin, quantile): ``observed``, ``lower``, ``median``, ``upper``; ``time`` (mean) and ``count`` by bin.
+        ``attrs["inside"]`` is the share of observed percentiles within their bands.
+    """
+    for name in ("predictive_check", "observed_data"):
+        if name not in posterior.children:
+            raise PopulationError(f"posterior: got groups {sorted(posterior.children)}, wanted one named {name}")
+    output = str(posterior.attrs["output"])
+    simulated, observed = (posterior[g].to_dataset()[output].to_numpy() for g in ("predictive_check", "observed_data"))
+    constant = posterior["constant_data"].to_dataset()
+    time, people = constant["time"].to_numpy(), len(np.unique(constant["position"]))
+    label = _bins(time, bins or max(1, round(len(time) / people)))
+    made = _bands(time, label, observed, simulated, np.asarray(quantiles, dtype=np.float64), level)
+    inside = (made["observed"] >= made["lower"]) & (made["observed"] <= made["upper"])
+    made.attrs = {"output": output, "level": level, "inside": float(inside.mean())}
+    return made
+
+
+def _bins(time: Array, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+    edges = np.unique(np.quantile(time, np.linspace(0.0, 1.0, count + 1)[1:-1], method="higher"))
+    return np.searchsorted(edges, time, side="right")
+
+
+def _bands(time: Array, label: Any, observed: Array, simulated: Array, q: Array, level: float) -> xr.Dataset:
+    rows = [np.flatnonzero(label == b) for b in np.unique(label)]
+    predicted = np.stack([np.quantile(simulated[:, r], q, axis=1) for r in rows])
+    tail = (1.0 - level) / 2.0
+    low, mid, high = np.quantile(predicted, [tail, 0.5, 1.0 - tail], axis=2)
+    seen = np.stack([np.quantile(observed[r], q) for r in rows])
+    dims = ("bin", "quantile")
+    return xr.Dataset(
+        {"observed": (dims, seen), "lower": (dims, low), "median": (dims, mid), "upper": (dims, high)},
+        {
+            "quantile": q,
+            "time": ("bin", np.array([time[r].mean() for r in rows])),
+            "count": ("bin", np.array([len(r) for r in rows])),
+        },
+    )
+
+
+def predictor(predict: Callable[[Mapping[str, Any]], Any], names: Sequence[str], n: int) -> Predictor:
+    """`predict` as a plain function of arrays; not compiled, so it is ready at once."""
+    import pytensor.tensor as pt
+    from pytensor.compile.function import function as compiled
+    from pytensor.compile.mode import Mode
+
+    inputs = {name: pt.vector(name, shape=(n,)) for name in names}
+    mode = Mode(linker="py", optimizer="fast_compile")
+    function = compiled(list(inputs.values()), predict(inputs), mode=mode, on_unused_input="ignore")
+
+    def evaluate(parameters: Mapping[str, Array]) -> Array:
+        count = len(parameters[names[0]])
+        return np.stack([function(*(parameters[name][i] for name in names)) for i in range(count)])
+
+    return evaluate
+
+
+def new_people(
+    population: Population,
+    data: IndividualData,
+    *,
+    seed: int,
+    replicates: int,
+    posterior: xr.DataTree | None,
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Parameters (replicate, subject) of new people with the covariates of the data; population-level values.
+
+    Occasions are left unresolved, as in the fit: all people are seen on one.
+    """
+    numbers, n = range(replicates), len(data.subjects)
+    seed = derived(seed, Stream.PREDICTIVE, int(posterior is not None))
+    values = population_values(population, seed, numbers, posterior)
+    z, _ = deviations(population, n, seed, numbers, 1)
+    spread = {k: [v[:, i, None] for i in range(v.shape[1])] if v.ndim > 1 else v[:, None] for k, v in values.items()}
+    flat = {name: v[..., 0] for name, v in z.items()}
+    covariates = covariate_values(population, data)
+    made = individual(population, spread, covariates, flat, None, xp=np)
+    return {name: np.broadcast_to(v, (replicates, n)) for name, v in made.items()}, values
+
+
+def measured(residual: Residual, predicted: Array, values: Mapping[str, Array], seed: int, *address: int) -> Array:
+    """Measurements (draw, observation) from model values, with the residual error of each draw."""
+    noise = generator(seed, Stream.PREDICTIVE, *address).standard_normal(predicted.shape)
+    sigmas = {name: np.reshape(values[name], (-1, 1)) for name in residual.names.values()}
+    return np.asarray(residual.observe(predicted, sigmas, noise, np))
