@@ -15,7 +15,7 @@ NODES = 128
 """Gauss-Legendre nodes over the part of the chi distribution that counts; agrees with adaptive quadrature to 1e-11."""
 TAIL = 1e-16
 """Probability of the chi distribution left out at either end."""
-LARGEST = 100_000
+LARGEST = 20_000
 """Largest trial that is tried in a search."""
 
 
