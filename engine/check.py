@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 def check_names(model: Model, source: Source) -> None:
-    """Refuse names that are malformed, reserved, doubled, unknown where used, or declared and never used."""
+    """Refuse names that are malformed, reserved, doubled, or unknown where they are used."""
     if not _NAME.fullmatch(model.name):
         raise source.refuse(f"a name is letters, digits and _, got {model.name!r}", "name")
     _check_declared(model, source)
@@ -32,7 +32,6 @@ def check_names(model: Model, source: Source) -> None:
             known = _declared(model) | {"t"}
             reason = "cannot be used here" if name in known else f"is not known{suggest(name, allowed)}"
             raise source.refuse(f"{expression}: {name!r} {reason}{_allowed_here(keys)}", *keys)
-    _check_used(model, source)
 
 
 def order(model: Model, source: Source) -> Model:
@@ -64,6 +63,15 @@ def check_units(model: Model, source: Source) -> None:
         if not same(found, wanted):
             message = f"{expression} is in {found}, but {what} must be in {wanted}: {difference(found, wanted)}"
             raise source.refuse(message, *keys)
+
+
+def check_used(model: Model, source: Source) -> None:
+    """Refuse a parameter or let entry that changes nothing: most likely a name was mistyped elsewhere."""
+    used: set[str] = set().union(*(expression.names for _, expression, _ in _uses(model)))
+    declared: Iterable[Keys] = [("parameters", name) for name in model.parameter_names]
+    for section, name in (*declared, *(("let", name) for name, _ in model.let)):
+        if name not in used:
+            raise source.refuse(f"{name!r} is used nowhere; remove it or use it", section, name)
 
 
 def _check_declared(model: Model, source: Source) -> None:
@@ -138,14 +146,6 @@ def _starts(model: Model) -> Iterator[tuple[Keys, Expression]]:
 
 def _allowed_here(keys: Keys) -> str:
     return "; it may use parameters, and let entries made of parameters only" if keys[0] == "states" else ""
-
-
-def _check_used(model: Model, source: Source) -> None:
-    used: set[str] = set().union(*(expression.names for _, expression, _ in _uses(model)))
-    declared: Iterable[Keys] = [("parameters", name) for name in model.parameter_names]
-    for section, name in (*declared, *(("let", name) for name, _ in model.let)):
-        if name not in used:
-            raise source.refuse(f"{name!r} is used nowhere; remove it or use it", section, name)
 
 
 def _unit(source: Source, text: str, *keys: str) -> Measure:

@@ -325,7 +325,7 @@ def _build(node: ast.AST, depth: int) -> Expression:
         case ast.IfExp():
             return Apply("where", tuple(_build(part, below) for part in (node.test, node.body, node.orelse)))
         case ast.Call(func=ast.Name(id=name), keywords=[]):
-            return _call(name, [_build(argument, below) for argument in node.args])
+            return _call(name, node.args, below)
     raise ModelError(f"{_describe(node)} is not allowed{'; write a power as a ** b' if _is_caret(node) else ''}")
 
 
@@ -365,9 +365,10 @@ def _compare(node: ast.Compare, depth: int) -> Expression:
     return _fold("and", [Apply(_BINARY[type(operator)], (left, right)) for operator, left, right in pairs])
 
 
-def _call(name: str, arguments: list[Expression]) -> Expression:
+def _call(name: str, nodes: list[ast.expr], depth: int) -> Expression:
     if name not in FUNCTIONS:
         raise ModelError(f"{name}() is not a function here; there are {', '.join(sorted(FUNCTIONS))}")
+    arguments = [_build(node, depth) for node in nodes]
     if name in ("min", "max") and len(arguments) > 2:
         return _fold(name, arguments)
     return Apply(name, tuple(arguments))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.check import check_names, check_units, order
+from engine.check import check_names, check_units, check_used, order
 from engine.errors import ModelError
 from engine.expression import Expression, parse
 from engine.reading import Source, read_file, read_mapping, suggest
@@ -40,6 +40,7 @@ def load_model(source: str | Path | Mapping[str, Any]) -> Model:
     check_names(model, read)
     model = order(model, read)
     check_units(model, read)
+    check_used(model, read)
     return model
 
 

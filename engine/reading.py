@@ -71,7 +71,7 @@ class Source:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Say which known name was probably meant, or nothing."""
-    near = difflib.get_close_matches(str(name), list(known), n=1)
+    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f", did you mean {near[0]!r}?" if near else ""
 
 
