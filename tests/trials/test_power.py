@@ -28,6 +28,10 @@ def test_owens_q_agrees_with_adaptive_quadrature():
         assert owens_q(df, t, delta, upper) == pytest.approx(quadrature(df, t, delta, upper), abs=1e-11)
 
 
+def test_owens_q_over_nothing_is_nothing():
+    assert owens_q([1, 30], 1.0, 0.5, 0.0).tolist() == [0.0, 0.0]
+
+
 def test_owens_q_to_infinity_is_the_noncentral_t():
     df, t, delta = np.array([1, 5, 22, 200])[:, None], np.array([-1.7, 0.4, 2.2]), 1.3
     found = owens_q(df, t, delta, np.inf)
@@ -77,7 +81,8 @@ def test_the_sample_size_is_the_smallest():
         (lambda: bioequivalence(0.2, 24, lower=1.3), r"lower: got 1\.3"),
         (lambda: bioequivalence(0.2, 24, alpha=0.6), r"alpha: got 0\.6"),
         (lambda: sample_size(0.2, target=1), r"target: got 1, wanted a power in \(0, 1\)"),
-        (lambda: sample_size(0.2, 1.25), r"ratio: got 1\.25 at a cv of 0\.2, wanted one for which"),
+        (lambda: sample_size(0.2, 1.25), r"ratio: got 1\.25, wanted a true ratio within \(0\.8, 1\.25\)"),
+        (lambda: sample_size(2.0, 1.24), r"ratio: got 1\.24 at a cv of 2\.0, wanted one for which"),
     ],
 )
 def test_impossible_questions_are_refused(call, words):
