@@ -52,6 +52,12 @@ def test_every_arrangement_of_a_block_is_equally_likely():
     assert abs(counts / 6000 - 1 / 6).max() < 4 * np.sqrt(5 / 36 / 6000)
 
 
+def test_a_short_block_is_shuffled_too():
+    lists = Crossover(ARMS, 6, 168).sequence(rng, range(4000))
+    assert (lists[:, 4:].sum(axis=1) == 1).all()
+    assert abs(lists[:, 4].mean() - 0.5) < 4 * 0.5 / np.sqrt(4000)
+
+
 def test_a_replicate_does_not_depend_on_the_others():
     design = Crossover(ARMS, 23, 168)
     np.testing.assert_array_equal(design.assign(rng, range(10))[7:], design.assign(rng, range(7, 10)))

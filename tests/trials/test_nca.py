@@ -33,8 +33,11 @@ def test_logarithmic_steps_are_exact_for_an_exponential():
 
 
 def test_a_nearly_level_logarithmic_step_loses_no_digits():
-    assert auc([1 + 3e-16 * 4, 1], [0, 1], "linear-up log-down") == pytest.approx(1.0, rel=1e-15)
-    assert auc([1 + 1e-9, 1], [0, 1], "linear-up log-down") == pytest.approx(1 + 5e-10, rel=1e-15)
+    for after in (0.7, 1.3, 3.1, 7.7):
+        for ulps in (1, 3, 1_000, 10_000_001):
+            before = after + ulps * np.spacing(after)
+            found = auc([before, after], [0, 1], "linear-up log-down")
+            assert found == pytest.approx((before + after) / 2, rel=1e-15)
 
 
 def test_concentration_is_zero_at_a_dose_without_a_sample():
