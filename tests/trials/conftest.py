@@ -1,7 +1,7 @@
 """Synthetic results with known numbers, for everything that reads a result: no simulation, no fit, made in a second."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -234,6 +234,13 @@ def make_result(kind, folder=None):
         {
             "true_concentration": (dims, np.stack([part[0][0] for part in parts])),
             "observed_concentration": (dims, np.stack([part[0][0] for part in parts])),
+            **{
+                f"endpoint_{e.name}": (
+                    dims[:3],
+                    np.stack([e(part[0][0], np.asarray(base.measurements[0].times)) for part in parts]),
+                )
+                for e in base.endpoints
+            },
             "arm": (dims[:3], np.stack([part[1][0] for part in parts]), {"arms": list(ARMS)}),
         },
         coords={"scenario": list(RATIOS), "time_concentration": list(base.measurements[0].times)},
@@ -241,6 +248,9 @@ def make_result(kind, folder=None):
     described = {
         "trial": made.name, "seed": 3, "replicates": REPLICATES, "finished": "2026-01-02T03:04:05Z",
         "digests": {"config": made.digest, "outcomes": "0" * 64, "model": base.model.digest},
+        "executor": "Serial()", "random_numbers": "addressed", "seconds": {"simulation": 12.5},
+        "machine": {"system": "Linux", "machine": "x86_64"},
+        "failures": {name: {"replicates": {}, "patient_periods": {"DIVERGED": 2}} for name in RATIOS},
         "versions": {"trialtwin": "0.1.0", "python": "3.13"}, "git": {"commit": "abc", "changed": True},
     }  # fmt: skip
     return Result(
@@ -289,3 +299,47 @@ def run_folder(tmp_path):
 @cache
 def _crossover():
     return make_result("crossover")
+
+
+def made_up_posterior(seed=2):
+    """A posterior of the made-up population in the form `cohorts.calibrate` gives, drawn from known distributions."""
+    rng = np.random.default_rng(seed)
+    numbers = {"ka_pop": (1.5, "1/h"), "omega_ka": (0.5, "1"), "cl_pop": (2.8, "L/h"), "omega_cl": (0.3, "1"),
+               "sigma_additive_concentration": (0.4, "unit of the output")}  # fmt: skip
+    dims = ("chain", "draw")
+    after = {n: (dims, m * np.exp(0.1 * rng.standard_normal((4, 300))), {"units": u}) for n, (m, u) in numbers.items()}
+    before = {n: (dims, m * np.exp(0.8 * rng.standard_normal((1, 400)))) for n, (m, _) in numbers.items()}
+    time = np.tile([0.5, 1.0, 2.0, 8.0, 24.0], 12)
+    people = np.repeat(range(12), 5)
+    mean = 10 * np.exp(-0.1 * time)
+    seen = mean + rng.standard_normal(60)
+    new = mean + rng.standard_normal((200, 60))
+    groups = {
+        "posterior": xr.Dataset(after),
+        "prior": xr.Dataset(before),
+        "sample_stats": xr.Dataset({"diverging": (dims, np.zeros((4, 300), dtype=bool))}),
+        "observed_data": xr.Dataset({"concentration": ("observation", seen)}),
+        "constant_data": xr.Dataset({"time": ("observation", time), "position": ("observation", people)}),
+        "predictive_check": xr.Dataset({"concentration": (("replicate", "observation"), new)}),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {
+        "output": "concentration", "rhat_max": 1.0023, "ess_min": 912.4, "divergences": 0, "seed": 3, "chains": 4,
+        "draws": 300, "tune": 200, "seconds_compile": 12.2, "seconds_sample": 4.1,
+        "gates": json.dumps({"rhat": 1.01, "ess": 400.0, "divergences": 0}), "failed": "{}", "allowed": "[]",
+    }  # fmt: skip
+    return tree
+
+
+@pytest.fixture(scope="session")
+def calibrated():
+    """The made-up crossover with a posterior."""
+    made = _crossover()
+    data = {"title": "Made up", "file": "made_up.csv", "sha256": "12ab", "output": "concentration",
+            "exclude": [{"column": "TIME", "equals": 0, "reason": "Before the dose."}],
+            "provenance": {"source": "nobody", "licence": "<none>"}}  # fmt: skip
+    config = json.dumps({**made.trial.config, "data": data})
+    described = {**made.manifest, "evidence": {"population": "calibrated", "fit": "made for this run", "key": "99ff"}}
+    return replace(
+        made, trial=replace(made.trial, config_json=config), posterior=made_up_posterior(), manifest=described
+    )

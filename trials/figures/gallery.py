@@ -1,0 +1,21 @@
+"""Which pictures a result has, drawn from it alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trials.characteristics import characteristics
+from trials.figures.of_example import example_pictures
+from trials.figures.of_outcomes import forest_picture, power_pictures
+from trials.figures.of_posterior import posterior_pictures
+from trials.figures.picture import Picture
+
+if TYPE_CHECKING:
+    from trials.protocol import Result
+
+
+def draw(result: Result) -> tuple[Picture, ...]:
+    """Every picture this result has: calibration if there was one, example trial, power, operating characteristics."""
+    found = characteristics(result)
+    calibrated = posterior_pictures(result) if result.posterior is not None else ()
+    return (*calibrated, *example_pictures(result), *power_pictures(result, found), forest_picture(result, found))

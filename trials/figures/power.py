@@ -1,0 +1,146 @@
+"""Power against the true effect: simulated with its Monte Carlo band, exact where a formula exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trials.figures.style import INK, LIMIT, MUTED, canvas, colour, note, styled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0, 2.5)
+NEAR = 0.03  # points closer than this share of the axes get one common number
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One scenario: its true effect, and the share of trials declared a success with its Monte Carlo interval."""
+
+    scenario: str
+    truth: float
+    value: float
+    lower: float
+    upper: float
+    truth_mcse: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """Power over true effects; `band` (lower, upper), each (effect,), for a simulated curve, None for an exact one."""
+
+    label: str
+    effect: NDArray[np.float64]
+    power: NDArray[np.float64]
+    band: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Power of one analysis: its scenarios and its curves."""
+
+    analysis: str
+    points: tuple[Point, ...]
+    curves: tuple[Curve, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EffectAxis:
+    """How the true effect is shown: its name with unit, the limits to mark, and whether it is a ratio (log axis)."""
+
+    label: str
+    limits: tuple[float, ...] = ()
+    ratio: bool = False
+    alpha: float | None = None
+
+
+@styled
+def power(panels: Sequence[Panel], axis: EffectAxis) -> Figure:
+    """Share of replicates declared a success against the true effect, one panel an analysis; scenarios are numbered."""
+    figure, axes = canvas((1.0 + 3.1 * max(len(panels), 1.4), 3.7), 1, len(panels), share="xy")
+    numbers = _numbers(panels)
+    for index, (panel, place) in enumerate(zip(panels, axes[0], strict=True)):
+        for curve in panel.curves:
+            _curve(place, curve, colour(index))
+        _scenarios(place, panel, colour(index))
+        place.set_title(panel.analysis)
+        place.title.set_color(colour(index))
+    for place in axes[0]:
+        _effect_axis(place, axis)
+    axes[0, 0].set(ylim=(0, 1.06), ylabel="share declared a success")
+    axes[0, 0].set_yticks(np.linspace(0, 1, 6))
+    figure.draw_without_rendering()  # the numbers are placed by distance on the page
+    for panel, place in zip(panels, axes[0], strict=True):
+        _write_numbers(place, panel, numbers)
+    note(figure, _key(panels, numbers))
+    return figure
+
+
+def _numbers(panels: Sequence[Panel]) -> dict[str, int]:
+    names = dict.fromkeys(point.scenario for panel in panels for point in panel.points)
+    return {name: number for number, name in enumerate(names, 1)}
+
+
+def _curve(axes: Axes, curve: Curve, paint: str) -> None:
+    if curve.band is None:
+        axes.plot(curve.effect, curve.power, color=MUTED, lw=1.1, ls=(0, (4, 2)), zorder=2)
+        return
+    axes.plot(curve.effect, curve.power, color=paint, zorder=2)
+    axes.fill_between(curve.effect, *curve.band, color=paint, alpha=0.2, zorder=1)
+
+
+def _scenarios(axes: Axes, panel: Panel, paint: str) -> None:
+    places = [point.truth for point in panel.points], [point.value for point in panel.points]
+    below = [max(0.0, point.value - point.lower) for point in panel.points]
+    above = [max(0.0, point.upper - point.value) for point in panel.points]
+    sideways = [LIMIT * point.truth_mcse for point in panel.points]
+    axes.errorbar(*places, (below, above), sideways, fmt="none", color=paint, elinewidth=1.2, capsize=2.5, zorder=4)
+    axes.plot(*places, "o", ms=5.5, color=paint, mec="white", mew=0.8, zorder=5)
+
+
+def _write_numbers(axes: Axes, panel: Panel, numbers: Mapping[str, int]) -> None:
+    shown: list[tuple[NDArray[np.float64], list[int]]] = []
+    for point in panel.points:
+        place = axes.transAxes.inverted().transform(axes.transData.transform((point.truth, point.value)))
+        near = next((group for where, group in shown if np.hypot(*(place - where)) < NEAR), None)
+        if near is None:
+            shown.append((place, [numbers[point.scenario]]))
+        else:
+            near.append(numbers[point.scenario])
+    for place, group in shown:
+        left = place[0] > 0.9
+        axes.annotate(", ".join(map(str, group)), tuple(place), (-6 if left else 6, 4), xycoords="axes fraction",
+                      textcoords="offset points", ha="right" if left else "left", fontsize=8, fontweight="bold",
+                      color=INK)  # fmt: skip
+
+
+def _effect_axis(axes: Axes, axis: EffectAxis) -> None:
+    from matplotlib.ticker import NullLocator, ScalarFormatter
+
+    axes.set_xlabel(axis.label)
+    if axis.ratio:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks([tick for tick in TICKS if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]])
+    for limit in axis.limits:
+        axes.axvline(limit, color=INK, lw=0.8, ls=(0, (1, 2)))
+    if axis.alpha is not None:
+        axes.axhline(axis.alpha, color=INK, lw=0.8, ls=(0, (1, 2)))
+        axes.annotate(f"α = {axis.alpha:g}", (0, axis.alpha), (3, 2), xycoords=("axes fraction", "data"),
+                      textcoords="offset points", fontsize=7, color=INK)  # fmt: skip
+
+
+def _key(panels: Sequence[Panel], numbers: Mapping[str, int]) -> str:
+    scenarios = "   ".join(f"{number} {name}" for name, number in numbers.items())
+    curves = {curve.label: curve for panel in panels for curve in panel.curves}
+    words = [f"{'line and band' if curve.band is not None else 'dashes'}: {label}" for label, curve in curves.items()]
+    below = "   ".join([*words, "simulated, virtual subjects"])
+    return f"scenarios (95 % Monte Carlo bars): {scenarios}\n{below}"

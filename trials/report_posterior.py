@@ -1,0 +1,100 @@
+"""The calibration in a report: the data, whether the sampler converged, and what it found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cohorts
+from trials.report_tables import Table, plain, shown_unit, with_error
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from engine import Model
+    from trials.protocol import Result
+
+
+DESCRIBED = {"title": "Data", "file": "File", "sha256": "SHA-256", "output": "Measured"}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What the template shows of a calibration; `ok` when no gate failed."""
+
+    data: Table
+    verdict: Table
+    summary: Table
+    ok: bool
+
+
+def section(result: Result) -> Section:
+    """The calibration behind `result`, from its posterior and manifest."""
+    posterior = result.posterior
+    assert posterior is not None, "the caller has looked"
+    failed: Mapping[str, str] = json.loads(posterior.attrs["failed"])
+    return Section(
+        data(result),
+        verdict(posterior),
+        summary(cohorts.diagnose(posterior), result.trial.protocol.model),
+        ok=not failed,
+    )
+
+
+def data(result: Result) -> Table:
+    """What was fitted to and how: the description of the data, what was left out and why, the fit."""
+    described = result.trial.config["data"]
+    rows = [(label, plain(described[key])) for key, label in DESCRIBED.items()]
+    left_out = [f"{row['column']} = {row['equals']}: {row['reason']}" for row in described.get("exclude") or ()]
+    rows.append(("Left out", " ".join(left_out) or "nothing"))
+    rows += [(name.capitalize(), plain(value)) for name, value in (described.get("provenance") or {}).items()]
+    evidence = result.manifest["evidence"]
+    rows += [(name.capitalize(), plain(evidence[name])) for name in ("fit", "key") if name in evidence]
+    return Table(("", ""), tuple((label, " ".join(text.split())) for label, text in rows))
+
+
+def verdict(posterior: xr.DataTree) -> Table:
+    """Each gate: what was found, what was wanted, and whether a failure was allowed."""
+    attrs = posterior.attrs
+    gates, failed, allowed = (json.loads(attrs[name]) for name in ("gates", "failed", "allowed"))
+    found = (
+        ("rhat", "Largest R-hat", f"{attrs['rhat_max']:.4f}", f"< {gates['rhat']:g}"),
+        ("ess", "Smallest effective sample size, bulk or tail", f"{attrs['ess_min']:.0f}", f"> {gates['ess']:g}"),
+        ("divergences", "Divergent transitions", str(attrs["divergences"]), f"at most {gates['divergences']}"),
+    )
+    rows = tuple((name, got, wanted, _passed(key, failed, allowed)) for key, name, got, wanted in found)
+    note = (
+        f"NUTS (nutpie), {attrs['chains']} chains of {attrs['draws']} draws after {attrs['tune']} of tuning, seed "
+        f"{attrs['seed']}; compiled in {attrs['seconds_compile']:.0f} s, sampled in {attrs['seconds_sample']:.0f} s. "
+        "R-hat and effective sample sizes are over every parameter of the population and of each person."
+    )
+    return Table(("Check", "Found", "Wanted", "Passed"), rows, (1, 2), note)
+
+
+def _passed(gate: str, failed: Mapping[str, str], allowed: list[str]) -> str:
+    if gate not in failed:
+        return "yes"
+    return "no, allowed by the configuration" if gate in allowed else "no"
+
+
+def summary(table: pd.DataFrame, model: Model) -> Table:
+    """Posterior of every population-level number, with its diagnostics."""
+    rows = tuple(_number(str(name), row.to_dict(), model) for name, row in table.iterrows())
+    head = ("Number", "Unit", "Mean ± MCSE", "SD", "90 % interval", "R-hat", "ESS bulk", "ESS tail")
+    return Table(head, rows, (2, 3, 4, 5, 6, 7))
+
+
+def _number(name: str, row: Mapping[str, Any], model: Model) -> tuple[str, ...]:
+    return (
+        name,
+        shown_unit(name, str(row["units"]), model),
+        with_error(row["mean"], row["mcse_mean"]),
+        plain(row["sd"], 3),
+        f"{plain(row['lower'], 3)} to {plain(row['upper'], 3)}",
+        f"{row['rhat']:.4f}",
+        f"{row['ess_bulk']:.0f}",
+        f"{row['ess_tail']:.0f}",
+    )
