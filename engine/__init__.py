@@ -1,0 +1,48 @@
+"""Doses, equations and parameters to trajectories; knows nothing of cohorts or trials.
+
+A model is text (``load_model``), dosing speaks NONMEM (``Regimen``, ``read_nonmem``, ``Policy``), and ``simulate`` takes
+both to a Dataset. Heavy libraries are imported when they are first needed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine import execute as executors
+    from engine.dosing import Dose, Regimen
+    from engine.errors import DataError, DosingError, ModelError, SolverError
+    from engine.events import EventTable
+    from engine.model import Model, load_model
+    from engine.nonmem import read_nonmem
+    from engine.policy import Policy, replay
+    from engine.simulation import simulate, simulate_arrays
+    from engine.status import Status
+
+__all__ = [
+    "DataError", "Dose", "DosingError", "EventTable", "Model", "ModelError", "Policy", "Regimen", "SolverError",
+    "Status", "executors", "load_model", "read_nonmem", "replay", "simulate", "simulate_arrays",
+]  # fmt: skip
+
+_HOMES = {
+    "DataError": "errors", "Dose": "dosing", "DosingError": "errors", "EventTable": "events", "Model": "model",
+    "ModelError": "errors", "Policy": "policy", "Regimen": "dosing", "SolverError": "errors", "Status": "status",
+    "load_model": "model", "read_nonmem": "nonmem", "replay": "policy", "simulate": "simulation",
+    "simulate_arrays": "simulation",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Import what is asked for, once."""
+    if name == "executors":
+        found: Any = import_module("engine.execute")
+    elif name in _HOMES:
+        found = getattr(import_module(f"engine.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """Names that can be imported."""
+    return sorted(__all__)

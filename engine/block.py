@@ -1,0 +1,136 @@
+"""One block of subjects, from parameters and doses to outputs: the unit of work that travels to a worker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import equations, timeline
+from engine.algebras.arrays import ARRAYS
+from engine.errors import DosingError
+from engine.schedule import Schedule, Speed
+from engine.solvers.base import Problem, Solver
+from engine.specification import Model
+from engine.status import Status
+from engine.timeline import Administration, Samples, Timeline
+
+type Floats = NDArray[np.float64]
+
+SIZE = 512
+"""Subjects in a block. Results do not depend on it; memory does."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Subjects to simulate: their parameters, (subject); a schedule and samples of one row, or one row a subject."""
+
+    model: Model
+    solver: Solver
+    parameters: Mapping[str, Floats]
+    schedule: Schedule
+    samples: Samples
+
+    @property
+    def subjects(self) -> int:
+        """How many subjects."""
+        return len(next(iter(self.parameters.values()))) if self.parameters else self.schedule.rows
+
+    def take(self, subjects: NDArray[np.int64]) -> "Block":
+        """Give these subjects."""
+        parameters = {name: values[subjects] for name, values in self.parameters.items()}
+        schedule = self.schedule.take(subjects) if self.schedule.rows > 1 else self.schedule
+        samples = Samples(*(values[subjects] if len(values) > 1 else values for values in self.samples))
+        return Block(self.model, self.solver, parameters, schedule, samples)
+
+
+class Outputs(NamedTuple):
+    """Value of each output, (subject, sample), and the Status of each subject."""
+
+    values: dict[str, Floats]
+    status: NDArray[np.int8]
+
+
+def simulate(block: Block) -> Outputs:
+    """Outputs of every subject where samples are due; NaN for a subject that failed."""
+    status, administration = prepare(block)
+    good = np.flatnonzero(status == Status.ok)
+    shape = (block.subjects, block.samples.time.shape[1])
+    values = {name: np.full(shape, np.nan) for name in block.model.output_names}
+    if good.size:
+        some = block.take(good)
+        steps = timeline.build(some.schedule, Administration(*(a[good] for a in administration)), some.samples)
+        solved = some.solver.solve(problem(some, steps))
+        status[good] = solved.status
+        found = observe(some, solved.samples, some.samples.time)
+        status[good] = np.where((solved.status == Status.ok) & ~_defined(found, some.samples), Status.diverged, solved.status)
+        for name, value in found.items():
+            values[name][good] = np.where((status[good] == Status.ok)[:, None], value, np.nan)
+    return Outputs(values, status)
+
+
+def prepare(block: Block) -> tuple[NDArray[np.int8], Administration]:
+    """Status of each subject from its parameters alone, and how doses enter its states."""
+    count = block.subjects
+    finite = np.ones(count, dtype=bool)
+    for values in block.parameters.values():
+        finite &= np.isfinite(values)
+    given = _administration(block)
+    _check_modelled(block)
+    used = np.unique(block.schedule.into[block.schedule.exists & block.schedule.doses])
+    sound = np.ones(count, dtype=bool)
+    for state in used:
+        sound &= np.isfinite(given.lag[:, state]) & (given.lag[:, state] >= 0)
+        sound &= np.isfinite(given.bioavailability[:, state]) & (given.bioavailability[:, state] >= 0)
+        for values, speed in ((given.duration, Speed.modelled_duration), (given.rate, Speed.modelled_rate)):
+            if np.any(block.schedule.speed[block.schedule.exists & (block.schedule.into == state)] == speed):
+                sound &= np.isfinite(values[:, state]) & (values[:, state] > 0)
+    status = np.where(finite, np.where(sound, Status.ok, Status.bad_dosing), Status.bad_parameter)
+    return status.astype(np.int8), given
+
+
+def problem(block: Block, steps: Timeline) -> Problem:
+    """What the solver is given; every subject begins at its initial state."""
+    found = equations.initial(block.model, ARRAYS, block.parameters)
+    initial = np.stack([np.broadcast_to(found[name], (block.subjects,)) for name in block.model.state_names], axis=1)
+    initial = np.ascontiguousarray(initial, dtype=np.float64)
+    return Problem(block.model, block.parameters, initial, initial, steps, np.zeros(block.subjects))
+
+
+def observe(block: Block, states: Floats, time: Floats) -> dict[str, Floats]:
+    """Outputs at states (subject, sample, state) and times (row, sample)."""
+    named = {name: np.ascontiguousarray(states[:, :, n]) for n, name in enumerate(block.model.state_names)}
+    shape = states.shape[:2]
+    parameters = {name: np.repeat(values[:, None], shape[1], axis=1) for name, values in block.parameters.items()}
+    found = equations.outputs(block.model, ARRAYS, np.broadcast_to(time, shape).copy(), named, parameters)
+    return {name: np.broadcast_to(np.asarray(value, dtype=np.float64), shape) for name, value in found.items()}
+
+
+def _administration(block: Block) -> Administration:
+    found = equations.administration(block.model, ARRAYS, block.parameters)
+
+    def each(field: str) -> Floats:
+        values: list[Any] = [getattr(found[name], field) for name in block.model.state_names]
+        columns = [np.broadcast_to(np.nan if value is None else value, (block.subjects,)) for value in values]
+        return np.stack(columns, axis=1).astype(np.float64)
+
+    return Administration(*(each(field) for field in Administration._fields))
+
+
+def _check_modelled(block: Block) -> None:
+    """Refuse a dose whose duration or rate the model should give and does not."""
+    schedule, states = block.schedule, block.model.states
+    for speed, field in ((Speed.modelled_duration, "duration"), (Speed.modelled_rate, "rate")):
+        for state in np.unique(schedule.into[schedule.exists & (schedule.speed == speed)]):
+            if getattr(states[state], field) is None:
+                code = "-2" if field == "duration" else "-1"
+                raise DosingError(
+                    f"a dose into {states[state].name} leaves its {field} to the model (RATE {code}), but model "
+                    f"{block.model.name} gives that state no {field}"
+                )
+
+
+def _defined(values: Mapping[str, Floats], samples: Samples) -> NDArray[np.bool_]:
+    wanted = ~np.isnan(samples.time)
+    return np.all([np.all(np.isfinite(value) | ~wanted, axis=1) for value in values.values()], axis=0)

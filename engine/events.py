@@ -1,0 +1,217 @@
+"""Event tables: doses, observations and covariates of many subjects, record by record, as NONMEM has them.
+
+A record's ``evid`` says what it is: 0 observation, 1 dose, 2 other (the solver stops there, nothing is given), 3 reset
+to the initial values, 4 reset and dose. A reset, and a steady-state dose with ``ss`` 1, end infusions in progress and
+cancel doses still pending (by ``addl`` or lag). Records of one subject at one time are taken in their order; a dose
+that arrives later than its record (by lag or ``addl``) comes before the records of that time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engine.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+INTEGERS = ("evid", "cmt", "addl", "ss", "mdv")
+REALS = ("time", "amt", "ii", "rate", "dv")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventTable:
+    """Records of many subjects, subject by subject and in time.
+
+    Parameters
+    ----------
+    ids
+        Name or number of each subject, (subject).
+    subject
+        Position in ``ids`` of each record, (record), not decreasing.
+    time, amt, ii, rate, dv
+        NONMEM's columns as floats, (record); ``dv`` is NaN where nothing was measured.
+    evid, cmt, addl, ss, mdv
+        NONMEM's columns as integers, (record); ``cmt`` counts from 1; 0 is the first.
+    compartments
+        State that each ``cmt`` means; empty: the model's states in their order.
+    columns
+        Every other column, (record): covariates.
+    """
+
+    ids: NDArray[Any]
+    subject: NDArray[np.int64]
+    time: NDArray[np.float64]
+    evid: NDArray[np.int64]
+    amt: NDArray[np.float64]
+    cmt: NDArray[np.int64]
+    addl: NDArray[np.int64]
+    ii: NDArray[np.float64]
+    ss: NDArray[np.int64]
+    rate: NDArray[np.float64]
+    mdv: NDArray[np.int64]
+    dv: NDArray[np.float64]
+    compartments: tuple[str, ...] = ()
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse records no simulation could mean."""
+        _check_order(self)
+        _check_records(self)
+
+    @classmethod
+    def from_amounts(
+        cls, amounts: ArrayLike, times: ArrayLike, into: str, *, ids: ArrayLike | None = None, stops: Sequence[float] = ()
+    ) -> "EventTable":  # fmt: skip
+        """Bolus doses of each subject: the amounts really given.
+
+        Parameters
+        ----------
+        amounts
+            Amount of each dose, (subject, dose); NaN where none was given.
+        times
+            When, (dose), or (subject, dose).
+        into
+            Name of the state they go into.
+        ids
+            Name or number of each subject; 0, 1, ... when absent.
+        stops
+            Times at which the solver shall stop (records with EVID 2), before the doses of those times.
+        """
+        amount = np.atleast_2d(np.asarray(amounts, dtype=np.float64))
+        when = np.broadcast_to(np.asarray(times, dtype=np.float64), amount.shape)
+        count = len(amount)
+        subject, dose = np.nonzero(~np.isnan(amount))
+        halts = np.repeat(np.arange(count), len(stops))
+        return from_records(
+            np.arange(count) if ids is None else np.asarray(ids),
+            np.concatenate([halts, subject]),
+            np.concatenate([np.tile(np.asarray(stops, dtype=np.float64), count), when[subject, dose]]),
+            evid=np.concatenate([np.full(len(halts), 2), np.ones(len(subject), dtype=np.int64)]),
+            amt=np.concatenate([np.zeros(len(halts)), amount[subject, dose]]),
+            compartments=(into,),
+        )
+
+    @property
+    def observations(self) -> "xr.Dataset":
+        """Measurements: ``subject`` (id), ``time``, ``dv``, ``cmt``, and the covariates at each, (observation)."""
+        return self._select((self.evid == 0) & (self.mdv == 0), "observation", ("time", "dv", "cmt"), columns=True)
+
+    @property
+    def doses(self) -> "xr.Dataset":
+        """Dose records: ``subject`` (id), ``time``, ``amt``, ``cmt``, ``rate``, ``addl``, ``ii``, ``ss``, ``evid``, (dose)."""
+        names = ("time", "amt", "cmt", "rate", "addl", "ii", "ss", "evid")
+        return self._select(np.isin(self.evid, (1, 4)), "dose", names, columns=False)
+
+    @property
+    def covariates(self) -> "xr.Dataset":
+        """Columns that are constant within every subject, (subject)."""
+        import xarray as xr
+
+        first = np.searchsorted(self.subject, np.arange(len(self.ids)))
+        constant = {name: values[first] for name, values in self.columns.items() if self._is_constant(values)}
+        return xr.Dataset(
+            {name: ("subject", values) for name, values in constant.items()}, coords={"subject": self.ids}
+        )
+
+    @property
+    def time_varying(self) -> "xr.Dataset":
+        """Columns that change within a subject: ``subject`` (id), ``time`` and the columns, (record)."""
+        import xarray as xr
+
+        varying = {name: values for name, values in self.columns.items() if not self._is_constant(values)}
+        known = {"subject": self.ids[self.subject], "time": self.time, **varying}
+        return xr.Dataset({name: ("record", values) for name, values in known.items()})
+
+    def _is_constant(self, values: NDArray[Any]) -> bool:
+        first = np.searchsorted(self.subject, np.arange(len(self.ids)))
+        reference = values[first][self.subject]
+        same = values == reference
+        if values.dtype.kind == "f":
+            same |= np.isnan(values) & np.isnan(reference)
+        return bool(np.all(same))
+
+    def _select(self, rows: NDArray[np.bool_], dim: str, names: Sequence[str], *, columns: bool) -> "xr.Dataset":
+        import xarray as xr
+
+        known: dict[str, NDArray[Any]] = {"subject": self.ids[self.subject[rows]]}
+        known |= {name: getattr(self, name)[rows] for name in names}
+        known |= {name: values[rows] for name, values in self.columns.items()} if columns else {}
+        return xr.Dataset({name: (dim, values) for name, values in known.items()})
+
+
+def from_records(
+    ids: NDArray[Any], subject: ArrayLike, time: ArrayLike, *, compartments: tuple[str, ...] = (),
+    columns: Mapping[str, NDArray[Any]] | None = None, **given: ArrayLike,
+) -> EventTable:  # fmt: skip
+    """Event table of records in any order of subjects; columns that are not given are 0 (``dv``: NaN).
+
+    Records are put in order of subject and time; those of one subject at one time keep their order.
+    """
+    who, when = np.asarray(subject, dtype=np.int64), np.asarray(time, dtype=np.float64)
+    missing = {"dv": np.nan, "evid": 0}
+    values = {name: np.asarray(given.get(name, np.full(len(when), missing.get(name, 0)))) for name in (*INTEGERS, *REALS)}
+    if "mdv" not in given:
+        unmeasured = np.isnan(values["dv"]) if "dv" in given else False
+        values["mdv"] = ((values["evid"] != 0) | unmeasured).astype(np.int64)
+    values["time"] = when
+    _check_restarts(ids, who, when, values["evid"])
+    order = np.lexsort((when, who))
+    kinds = dict.fromkeys(INTEGERS, np.int64) | dict.fromkeys(REALS, np.float64)
+    return EventTable(
+        ids=np.asarray(ids),
+        subject=who[order],
+        compartments=compartments,
+        columns={name: column[order] for name, column in (columns or {}).items()},
+        **{name: column[order].astype(kinds[name]) for name, column in values.items()},
+    )
+
+
+def _check_restarts(ids: NDArray[Any], subject: NDArray[np.int64], time: NDArray[np.float64], evid: NDArray[Any]) -> None:
+    """Refuse time that starts again at a reset: sorting such records would mix two occasions."""
+    order = np.argsort(subject, kind="stable")
+    who, when = subject[order], time[order]
+    back = np.flatnonzero((np.diff(when) < 0) & (np.diff(who) == 0))
+    resets = set(subject[np.isin(evid, (3, 4))].tolist())
+    for row in back:
+        if int(who[row]) in resets:
+            raise DataError(
+                f"subject {ids[who[row]]}: TIME goes back from {when[row]:g} to {when[row + 1]:g} and the subject has a "
+                "reset (EVID 3 or 4); give each occasion an ID of its own, or let TIME run on"
+            )
+
+
+def _check_order(table: EventTable) -> None:
+    if not np.all(np.isfinite(table.time)):
+        row = int(np.flatnonzero(~np.isfinite(table.time))[0])
+        raise DataError(f"subject {table.ids[table.subject[row]]}: TIME is {table.time[row]}; a finite number is wanted")
+    same = np.diff(table.subject) == 0
+    if np.any(np.diff(table.subject) < 0) or np.any(np.diff(table.time)[same] < 0):
+        raise DataError("event table: records are not in order of subject and time; make it with read_nonmem")
+
+
+def _check_records(table: EventTable) -> None:
+    dose = np.isin(table.evid, (1, 4))
+    amount, rate, ss, ii, addl = table.amt, table.rate, table.ss, table.ii, table.addl
+    endless = dose & (amount == 0) & (rate > 0) & (ss > 0) & (ii == 0)
+    rules = (
+        (~np.isin(table.evid, (0, 1, 2, 3, 4)), "EVID", table.evid, "0, 1, 2, 3 or 4"),
+        (dose & ~((amount >= 0) & np.isfinite(amount)), "AMT", amount, "a finite number, 0 or more,"),
+        (~dose & (np.nan_to_num(amount) != 0), "AMT", amount, "0 in a record that is no dose (EVID 1 or 4)"),
+        (dose & (amount == 0) & (rate > 0) & ~endless, "AMT", amount, "more than 0, or SS 1 and II 0 for an endless infusion,"),
+        (dose & ~(np.isin(rate, (-1, -2)) | ((rate >= 0) & np.isfinite(rate))), "RATE", rate, "0 or more, -1 or -2"),
+        (dose & ~np.isin(ss, (0, 1, 2)), "SS", ss, "0, 1 or 2"),
+        (dose & (addl < 0), "ADDL", addl, "0 or more"),
+        (dose & ~((ii >= 0) & np.isfinite(ii)), "II", ii, "a finite number, 0 or more,"),
+        (dose & (addl > 0) & (ii <= 0), "II", ii, "more than 0 with ADDL"),
+        (dose & (ss > 0) & (ii <= 0) & ~endless, "II", ii, "more than 0 with SS"),
+        (table.cmt < 0, "CMT", table.cmt, "a compartment's number, 1 or more (switching one off is not known here),"),
+    )
+    for bad, name, values, wanted in rules:
+        if np.any(bad):
+            row = int(np.flatnonzero(bad)[0])
+            who, when = table.ids[table.subject[row]], table.time[row]
+            raise DataError(f"subject {who}, time {when:g}: {name} is {values[row]:g}; {wanted} is wanted")

@@ -1,0 +1,70 @@
+"""Named arrays at the engine's border: cohorts in, trajectories out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from engine.errors import DataError
+from engine.events import EventTable
+from engine.simulation import Arrays
+from engine.specification import Model
+
+
+def unlabel(
+    model: Model, parameters: "Mapping[str, Any] | xr.Dataset", dosing: object
+) -> tuple[dict[str, Any], NDArray[Any] | None]:
+    """Parameters as plain arrays, and the subjects' names where there are any."""
+    table = dosing.ids if isinstance(dosing, EventTable) else None
+    if not isinstance(parameters, xr.Dataset):
+        return dict(parameters), table
+    if missing := [name for name in model.parameter_names if name not in parameters]:
+        raise DataError(f"parameters: {', '.join(missing)} missing; model {model.name} wants {', '.join(model.parameter_names)}")
+    for parameter in model.parameters:
+        _check_dims(parameters, parameter.name)
+        _check_units(parameters[parameter.name], parameter.name, parameter.unit)
+    subject = parameters.indexes["subject"].to_numpy() if "subject" in parameters.indexes else None
+    if table is not None and subject is not None and not np.array_equal(table, subject):
+        raise DataError("dosing: the event table's subjects are not the parameters', in the same order")
+    return {name: parameters[name].to_numpy() for name in model.parameter_names}, table if subject is None else subject
+
+
+def label(model: Model, found: Arrays, subject: NDArray[Any] | None) -> xr.Dataset:
+    """Dataset(subject, time) of a simulation's arrays."""
+    names = np.arange(len(found.status)) if subject is None else subject
+    outputs = {
+        output.name: (("subject", "time"), found.outputs[output.name], _attributes(output.unit, output.meaning))
+        for output in model.outputs
+    }
+    shared = len(found.time) == 1
+    times: dict[str, Any] = (
+        {"time": ("time", found.time[0], {"units": model.time})}
+        if shared
+        else {"sample_time": (("subject", "time"), found.time, {"units": model.time})}
+    )
+    return xr.Dataset(
+        {**outputs, "status": ("subject", found.status, {"meaning": "outcome of the simulation; see engine.Status"})},
+        coords={"subject": names, **times},
+        attrs={"model": model.name, "model_digest": model.digest, "solver": found.solver, "solver_reason": found.reason},
+    )
+
+
+def _attributes(unit: str, meaning: str) -> dict[str, str]:
+    return {"units": unit, "meaning": meaning} if meaning else {"units": unit}
+
+
+def _check_dims(parameters: xr.Dataset, name: str) -> None:
+    if parameters[name].dims not in ((), ("subject",)):
+        raise DataError(f"parameters: {name} has dims {parameters[name].dims}; ('subject',) is wanted: select or stack others")
+
+
+def _check_units(values: xr.DataArray, name: str, wanted: str) -> None:
+    found = values.attrs.get("units")
+    if found is None or found == wanted:
+        return
+    from engine.algebras.units import difference, same, unit
+
+    if not same(unit(str(found)), unit(wanted)):
+        raise DataError(f"parameters: {name} is in {found}; the model wants {wanted}: {difference(unit(str(found)), unit(wanted))}")

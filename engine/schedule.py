@@ -1,0 +1,186 @@
+"""Who is given what and when, as padded arrays: regimens and event tables in one form.
+
+A schedule has rows. One row serves every subject when all are treated alike; otherwise ``row`` says which row is a
+subject's. Additional doses (``times``, ADDL) are written out, so an event is one dose, one reset or one stop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.dosing import MODELLED, Dose, Regimen, in_units
+from engine.errors import DosingError
+from engine.events import EventTable
+from engine.specification import Model
+
+type Floats = NDArray[np.float64]
+type Integers = NDArray[np.int64]
+type Flags = NDArray[np.bool_]
+
+
+class Speed(IntEnum):
+    """What sets the length of a dose."""
+
+    bolus = 0
+    rate = 1
+    duration = 2
+    modelled_rate = 3
+    modelled_duration = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedule:
+    """Events of each row, padded: arrays (row, event); a padded event has ``exists`` False.
+
+    ``time`` when given (lag comes later), ``position`` its place among the records, ``record_time`` the time of the
+    record it stems from, ``late`` True for the additional doses of a NONMEM record, ``amount``, ``into`` the state's
+    index, ``speed`` a :class:`Speed` with ``value`` its rate or duration, ``interval`` and ``steady`` (0, 1, 2) of a
+    steady-state dose, ``resets`` and ``doses`` what it does; neither is a stop. ``start`` (row) is when the row begins.
+    """
+
+    exists: Flags
+    time: Floats
+    position: Integers
+    record_time: Floats
+    late: Flags
+    amount: Floats
+    into: Integers
+    speed: Integers
+    value: Floats
+    interval: Floats
+    steady: Integers
+    resets: Flags
+    doses: Flags
+    start: Floats
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return len(self.start)
+
+    def take(self, rows: NDArray[np.int64]) -> "Schedule":
+        """Give these rows."""
+        return Schedule(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+class _Flat(NamedTuple):
+    """Events of all rows in a line: ``row`` and the fields of :class:`Schedule`."""
+
+    row: Integers
+    time: Floats
+    position: Integers
+    record_time: Floats
+    late: Flags
+    amount: Floats
+    into: Integers
+    speed: Integers
+    value: Floats
+    interval: Floats
+    steady: Integers
+    resets: Flags
+    doses: Flags
+
+
+def from_regimens(model: Model, regimens: Sequence[Regimen]) -> Schedule:
+    """One row for each regimen; every row begins at 0 or at its first dose, whichever is earlier."""
+    doses = [
+        (row, state_index(model, dose.into, f"dose {number}"), dose)
+        for row, regimen in enumerate(regimens)
+        for number, dose in enumerate(regimen.doses, start=1)
+    ]
+    flat = _flat_doses([(row, into, in_units(dose, model.states[into].unit, model.time)) for row, into, dose in doses])
+    start = np.zeros(len(regimens))
+    np.minimum.at(start, flat.row, flat.time)
+    return _pack(flat, start)
+
+
+def from_table(model: Model, table: EventTable) -> Schedule:
+    """One row for each subject; a row begins at the subject's first record."""
+    first = np.searchsorted(table.subject, np.arange(len(table.ids)))
+    return _pack(_flat_records(model, table, first), table.time[first])
+
+
+def state_index(model: Model, name: str, where: str) -> int:
+    """Position of a state; DosingError naming it and the states there are."""
+    if name not in model.state_names:
+        raise DosingError(f"{where}: model {model.name} has no state {name!r}; it has {', '.join(model.state_names)}")
+    return model.state_names.index(name)
+
+
+def _flat_doses(doses: Sequence[tuple[int, int, Dose]]) -> _Flat:
+    each = np.asarray([dose.times for _, _, dose in doses], dtype=np.int64)
+    row, number = np.repeat(np.asarray([row for row, _, _ in doses], dtype=np.int64), each), _count(each)
+    speeds = [_speed(dose) for _, _, dose in doses]
+
+    def spread(values: Sequence[float]) -> Floats:
+        return np.repeat(np.asarray(values, dtype=np.float64), each)
+
+    every = spread([dose.every or 0.0 for _, _, dose in doses])
+    time = spread([dose.at for _, _, dose in doses]) + number * every
+    return _Flat(
+        row, time, np.arange(len(row)), time, np.zeros(len(row), dtype=bool),
+        amount=spread([dose.amount for _, _, dose in doses]),
+        into=spread([into for _, into, _ in doses]).astype(np.int64),
+        speed=spread([speed for speed, _ in speeds]).astype(np.int64),
+        value=spread([value for _, value in speeds]),
+        interval=every,
+        steady=np.where(number == 0, spread([dose.steady_state for _, _, dose in doses]), 0).astype(np.int64),
+        resets=np.zeros(len(row), dtype=bool), doses=np.ones(len(row), dtype=bool),
+    )  # fmt: skip
+
+
+def _speed(dose: Dose) -> tuple[Speed, float]:
+    if dose.rate is not None:
+        return (Speed.modelled_rate, 0.0) if dose.rate == MODELLED else (Speed.rate, float(dose.rate))
+    if dose.duration is not None:
+        return (Speed.modelled_duration, 0.0) if dose.duration == MODELLED else (Speed.duration, float(dose.duration))
+    return Speed.bolus, 0.0
+
+
+def _flat_records(model: Model, table: EventTable, first: Integers) -> _Flat:
+    record = np.flatnonzero(table.evid)
+    doses = np.isin(table.evid[record], (1, 4))
+    each = np.where(doses, table.addl[record] + 1, 1)
+    number, record, doses = _count(each), np.repeat(record, each), np.repeat(doses, each)
+    rate, interval, row = table.rate[record], table.ii[record], table.subject[record]
+    speed = np.select([rate == -1, rate == -2, rate > 0], [Speed.modelled_rate, Speed.modelled_duration, Speed.rate], 0)
+    return _Flat(
+        row, table.time[record] + number * interval, record - first[row], table.time[record], number > 0,
+        amount=table.amt[record], into=np.where(doses, _states(model, table, table.cmt[record], doses), 0),
+        speed=speed.astype(np.int64), value=np.maximum(rate, 0.0), interval=interval,
+        steady=np.where(number == 0, table.ss[record], 0), doses=doses,
+        resets=np.isin(table.evid[record], (3, 4)) & (number == 0),
+    )  # fmt: skip
+
+
+def _states(model: Model, table: EventTable, cmt: Integers, doses: Flags) -> Integers:
+    names = table.compartments or model.state_names
+    if np.any(cmt[doses] > len(names)):
+        found = cmt[doses].max()
+        raise DosingError(f"event table: CMT is {found}; the compartments are 1 to {len(names)} ({', '.join(names)})")
+    index = np.asarray([state_index(model, name, "event table") for name in names])
+    return index[np.clip(cmt, 1, len(names)) - 1]
+
+
+def _count(each: Integers) -> Integers:
+    """Number the repetitions: 0, 1, ... for each of the entries repeated that often."""
+    ends = np.cumsum(each)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - each, each)
+
+
+def _pack(flat: _Flat, start: Floats) -> Schedule:
+    order = np.argsort(flat.row, kind="stable")
+    row = flat.row[order]
+    column = np.arange(len(row)) - np.searchsorted(row, row)
+    shape = (len(start), int(column.max(initial=-1)) + 1)
+    exists = np.zeros(shape, dtype=bool)
+    exists[row, column] = True
+    arrays = {}
+    for name, values in zip(_Flat._fields[1:], flat[1:], strict=True):
+        arrays[name] = np.zeros(shape, dtype=values.dtype)
+        arrays[name][row, column] = values[order]
+    return Schedule(exists=exists, start=start.astype(np.float64), **arrays)

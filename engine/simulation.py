@@ -1,0 +1,216 @@
+"""Simulating subjects: names, units and checks on the way in, numbers by blocks, named arrays on the way out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engine import block as blocks
+from engine import schedule as schedules
+from engine.block import Block
+from engine.configuration import build
+from engine.dosing import Regimen
+from engine.errors import DataError, DosingError, SolverError
+from engine.events import EventTable
+from engine.execute import Executor, Serial
+from engine.schedule import Schedule
+from engine.solvers.base import Solver
+from engine.specification import Model
+from engine.timeline import AFTER, BEFORE, Samples
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+type Floats = NDArray[np.float64]
+type Dosing = Regimen | EventTable | Sequence[Regimen]
+
+
+class Arrays(NamedTuple):
+    """What :func:`simulate_arrays` gives.
+
+    ``outputs`` (subject, sample) by name; ``status`` (subject), codes of :class:`engine.Status`; ``time`` of the
+    samples, (1 or subject, sample); ``solver`` that was used and ``reason`` why.
+    """
+
+    outputs: dict[str, Floats]
+    status: NDArray[np.int8]
+    time: Floats
+    solver: str
+    reason: str
+
+
+def simulate_arrays(
+    model: Model, parameters: Mapping[str, ArrayLike], dosing: Dosing, times: ArrayLike | None = None, *,
+    solver: str | Solver = "auto", executor: Executor | None = None, before_dose: bool = False,
+) -> Arrays:  # fmt: skip
+    """Simulate on plain arrays, without the cost of named ones; :func:`simulate` says what the arguments mean.
+
+    Parameters
+    ----------
+    model
+        The equations.
+    parameters
+        Exactly the model's parameters: a number, or one a subject.
+    dosing, times, solver, executor, before_dose
+        As for :func:`simulate`; a policy needs :func:`simulate`.
+    """
+    chosen, reason = choose(model, solver)
+    values, count = parameter_arrays(model, parameters)
+    schedule, row = _schedule(model, dosing, count)
+    samples = _samples(dosing, times, before_dose, schedule)
+    count = count or max(len(row), len(samples.time))
+    values = {name: np.broadcast_to(value, (count,)) for name, value in values.items()}
+    _check_count(count, len(samples.time), "times")
+    outputs, status = _run(Block(model, chosen, values, schedule, samples), row, executor or Serial())
+    return Arrays(outputs, status, samples.time, chosen.name, reason)
+
+
+def simulate(
+    model: Model, parameters: "Mapping[str, float] | xr.Dataset", dosing: Dosing, times: ArrayLike | None = None, *,
+    solver: str | Solver = "auto", executor: Executor | None = None, before_dose: bool = False,
+) -> "xr.Dataset":  # fmt: skip
+    """Simulate each subject under its doses.
+
+    Parameters
+    ----------
+    model
+        The equations.
+    parameters
+        A mapping from the model's parameter names to numbers (one typical subject, or all alike), or a
+        Dataset(subject) that has them; other variables of a Dataset, such as covariates, are ignored. A ``units``
+        attribute must be the model's.
+    dosing
+        A regimen for all, a sequence with one for each subject, or an event table.
+    times
+        When to sample, in the model's unit of time: (time), or (subject, time) with NaN for no sample. None with an
+        event table: at its observation records (EVID 0), in their place among records of the same time.
+    solver
+        Name of a file in ``conf/solver``, or a solver.
+    executor
+        Where blocks of subjects are computed; this process when None. Every executor gives the same bits.
+    before_dose
+        Whether a sample at the time of a dose is taken before it (a trough); else it is taken after it.
+
+    Returns
+    -------
+    Dataset
+        Every output of the model, (subject, time), with ``units``; and ``status``, (subject), codes of
+        :class:`engine.Status`: a subject that fails is NaN and never stops the others. With times of its own for each
+        subject they are the coordinate ``sample_time``, (subject, time).
+
+    Raises
+    ------
+    DataError, DosingError, SolverError
+        Before anything is computed, naming the field, what it got and what it wanted.
+    """
+    from engine.labels import label, unlabel
+
+    named, subject = unlabel(model, parameters, dosing)
+    found = simulate_arrays(
+        model, named, dosing, times, solver=solver, executor=executor, before_dose=before_dose
+    )
+    return label(model, found, subject)
+
+
+def choose(model: Model, solver: str | Solver) -> tuple[Solver, str]:
+    """Solver that takes the model, and why."""
+    found = build("solver", solver) if isinstance(solver, str) else solver
+    if not isinstance(found, Solver):
+        raise SolverError(f"solver: {found!r} is no solver; the name of one in conf/solver, or a solver, is wanted")
+    return found.choose(model)
+
+
+def parameter_arrays(model: Model, parameters: Mapping[str, ArrayLike]) -> tuple[dict[str, Floats], int]:
+    """Values as float arrays, and how many subjects they are for (0: any number)."""
+    if missing := [name for name in model.parameter_names if name not in parameters]:
+        raise DataError(f"parameters: {', '.join(missing)} missing; model {model.name} wants {', '.join(model.parameter_names)}")
+    if unknown := [name for name in parameters if name not in model.parameter_names]:
+        raise DataError(f"parameters: {unknown[0]!r} is not one of model {model.name}; it has {', '.join(model.parameter_names)}")
+    values = {name: _floats(parameters[name], name) for name in model.parameter_names}
+    counts = {len(value): name for name, value in values.items() if value.ndim == 1}
+    if len(counts) > 1:
+        raise DataError(f"parameters: {' and '.join(f'{name} has {count}' for count, name in counts.items())} subjects")
+    return values, next(iter(counts), 0)
+
+
+def _floats(value: ArrayLike, name: str) -> Floats:
+    try:
+        found = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"parameters: {name} is {value!r}; a number, or one for each subject, is wanted") from None
+    if found.ndim > 1:
+        raise DataError(f"parameters: {name} has shape {found.shape}; a number, or one for each subject, is wanted")
+    return found
+
+
+def _schedule(model: Model, dosing: Dosing, count: int) -> tuple[Schedule, NDArray[np.int64]]:
+    """Schedule, and the row of each subject (of one subject, when nothing says how many there are)."""
+    if isinstance(dosing, Regimen):
+        return schedules.from_regimens(model, [dosing]), np.zeros(count or 1, dtype=np.int64)
+    if isinstance(dosing, EventTable):
+        _check_count(count, len(dosing.ids), "dosing: the event table")
+        return schedules.from_table(model, dosing), np.arange(len(dosing.ids))
+    if not isinstance(dosing, Sequence) or not dosing or not all(isinstance(one, Regimen) for one in dosing):
+        raise DosingError(f"dosing: {dosing!r:.200}; a Regimen, one for each subject, an EventTable or a Policy is wanted")
+    _check_count(count, len(dosing), "dosing: the sequence of regimens")
+    rows: dict[Regimen, int] = {}
+    row = np.asarray([rows.setdefault(regimen, len(rows)) for regimen in dosing])
+    return schedules.from_regimens(model, list(rows)), row
+
+
+def _check_count(count: int, found: int, what: str) -> None:
+    if found not in (count, 1) and count:
+        raise DataError(f"{what} has {found} subjects; the parameters have {count}")
+
+
+def _samples(dosing: Dosing, times: ArrayLike | None, before_dose: bool, schedule: Schedule) -> Samples:
+    if times is None:
+        if not isinstance(dosing, EventTable):
+            raise DataError("times: None; sampling times are wanted (only an event table has its own)")
+        return record_samples(dosing)
+    time = np.atleast_2d(np.asarray(times, dtype=np.float64))
+    if time.ndim > 2 or np.any(np.isinf(time)) or (time.shape[0] == 1 and np.any(np.isnan(time))):
+        raise DataError("times: finite numbers are wanted, (time) or (subject, time) with NaN for no sample")
+    early = time < (schedule.start[:, None] if schedule.rows == len(time) else schedule.start.max(initial=0.0))
+    if np.any(early):
+        raise DataError(f"times: {time[early].min():g} is before the simulation begins, at {schedule.start.max():g}")
+    return Samples(time, np.full(time.shape, BEFORE if before_dose else AFTER))
+
+
+def record_samples(table: EventTable) -> Samples:
+    """Samples at a table's observation records, (subject, observation), padded with NaN."""
+    record = np.flatnonzero(table.evid == 0)
+    who = table.subject[record]
+    column = np.arange(len(record)) - np.searchsorted(who, who)
+    shape = (len(table.ids), int(column.max(initial=-1)) + 1)
+    time, position = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    time[who, column] = table.time[record]
+    position[who, column] = record - np.searchsorted(table.subject, who)
+    return Samples(time, position)
+
+
+def _run(whole: Block, row: NDArray[np.int64], executor: Executor) -> tuple[dict[str, Floats], NDArray[np.int8]]:
+    """Outputs of all subjects, block by block; subjects who share a schedule stand together."""
+    count = whole.subjects if whole.parameters else len(row)
+    row = np.broadcast_to(row, (count,))
+    order = np.argsort(row, kind="stable") if len(np.unique(row)) < count else np.arange(count)
+    shape = (count, whole.samples.time.shape[1])
+    outputs = {name: np.empty(shape) for name in whole.model.output_names}
+    status = np.empty(count, dtype=np.int8)
+    parts = [order[first : first + blocks.SIZE] for first in range(0, count, blocks.SIZE)]
+    for part, found in zip(parts, executor.map(blocks.simulate, _blocks(whole, row, parts)), strict=True):
+        status[part] = found.status
+        for name, values in found.values.items():
+            outputs[name][part] = values
+    return outputs, status
+
+
+def _blocks(whole: Block, row: NDArray[np.int64], parts: Sequence[NDArray[np.int64]]) -> Iterator[Block]:
+    for part in parts:
+        rows = row[part]
+        alike = bool(np.all(rows == rows[0]))
+        schedule = whole.schedule.take(rows[:1] if alike else rows)
+        samples = Samples(*(values[part] if len(values) > 1 else values for values in whole.samples))
+        parameters = {name: np.ascontiguousarray(values[part]) for name, values in whole.parameters.items()}
+        yield Block(whole.model, whole.solver, parameters, schedule, samples)

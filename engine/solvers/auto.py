@@ -1,0 +1,34 @@
+"""Choosing a solver from the model's own equations."""
+
+from dataclasses import dataclass
+
+from engine.errors import SolverError
+from engine.solvers.base import Problem, Solver, Trajectory
+from engine.specification import Model
+from engine.structure import linear, switches
+
+
+@dataclass(frozen=True, slots=True)
+class Auto(Solver):
+    """Choice among three: for linear equations, for smooth ones, and for equations that switch."""
+
+    linear: Solver
+    smooth: Solver
+    switching: Solver
+
+    @property
+    def name(self) -> str:
+        """Name shown in configurations; results show the solver that was chosen."""
+        return "auto"
+
+    def choose(self, model: Model) -> tuple[Solver, str]:
+        """Solver for this model, and why."""
+        if linear(model) is not None:
+            return self.linear.choose(model)
+        if found := switches(model):
+            return self.switching, f"the equations of {model.name} switch where {found[0]} changes"
+        return self.smooth, f"the equations of {model.name} are not linear, and smooth"
+
+    def solve(self, problem: Problem) -> Trajectory:
+        """Never: the solver that ``choose`` names solves."""
+        raise SolverError("auto: choose(model) names the solver to use")

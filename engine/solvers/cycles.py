@@ -1,0 +1,127 @@
+"""Steady states of equations that are not linear: the state that one cycle of the dose brings back to itself.
+
+Newton's method on the map of one cycle, its derivatives by differences; a steady state counts only when repeating the
+dose would lead to it (every eigenvalue of the map's derivative inside the unit circle).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import DosingError
+from engine.specification import Model
+from engine.structure import rates
+from engine.timeline import SteadyState, Timeline
+
+type Floats = NDArray[np.float64]
+type Move = Callable[[Floats, Floats, Floats], Floats]
+"""State (state, lane) after lengths of time (lane) with inflows (state, lane); NaN where the solver failed."""
+
+_FIRST_CYCLES, _NEWTON_STEPS = 3, 25
+_DIFFERENCE, _SETTLED = 1e-6, 1e-9
+
+
+class Series(NamedTuple):
+    """An endless series of doses, one a lane; see :class:`engine.timeline.SteadyState`."""
+
+    into: NDArray[np.int64]
+    interval: Floats
+    amount: Floats
+    rate: Floats
+    duration: Floats
+    phase: Floats
+
+
+def infused(timeline: Timeline) -> set[int]:
+    """States into which a steady-state dose flows."""
+    return {int(n) for one in timeline.steady if np.any(one.duration > 0) for n in np.unique(one.into)}
+
+
+def check(model: Model, timeline: Timeline, solver: str) -> None:
+    """Refuse steady states that have no meaning for these equations."""
+    if any(np.any(one.adds & one.exists) for one in timeline.steady):
+        raise DosingError(
+            f"{solver}: a steady state is added to what is there (SS 2), which has a meaning for linear equations only; "
+            "use SS 1, or solver 'closed_form' when the model is linear"
+        )
+    if timeline.steady and any("t" in rate.names for rate in rates(model)):
+        raise DosingError(f"{solver}: the equations of model {model.name} depend on t, so a dose has no steady state")
+
+
+def series(steady: SteadyState, subject: NDArray[np.int64]) -> Series:
+    """Doses of these subjects."""
+
+    def each(values: NDArray[np.generic]) -> NDArray[np.generic]:
+        return values[subject] if len(values) > 1 else np.broadcast_to(values, (len(subject),))
+
+    return Series(*(each(getattr(steady, field)) for field in Series._fields))
+
+
+def settle(dose: Series, initial: Floats, move: Move) -> tuple[Floats, NDArray[np.bool_]]:
+    """State ``phase`` after the last dose arrived, (state, lane), and whether there is a steady state.
+
+    A lane's result does not depend on the others: one that has settled is left alone.
+    """
+    lanes = np.arange(len(dose.interval))
+    endless = np.isinf(dose.duration)
+    duration = np.where(endless, dose.interval, dose.duration)
+    whole = np.floor(duration / dose.interval)
+    rest = duration - whole * dose.interval
+    flow = np.zeros_like(initial)
+    flow[dose.into, lanes] = np.where(dose.duration > 0, dose.rate, 0.0)
+    arrival = np.zeros_like(initial)
+    arrival[dose.into, lanes] = dose.amount
+
+    def pass_(state: Floats, length: Floats) -> Floats:
+        first = np.minimum(rest, length)
+        return move(move(state, first, flow * (whole + 1)), length - first, flow * whole)
+
+    def cycle(state: Floats) -> Floats:
+        return arrival + pass_(state, dose.interval)
+
+    state = initial + arrival
+    for _ in range(_FIRST_CYCLES):
+        state = cycle(state)
+    state, reached = _newton(cycle, state)
+    return pass_(state, dose.phase), reached
+
+
+def _newton(cycle: Callable[[Floats], Floats], state: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    reached = np.zeros(state.shape[1], dtype=bool)
+    for _ in range(_NEWTON_STEPS):
+        after = cycle(state)
+        slope = _slope(cycle, state, after)
+        fine = np.all(np.isfinite(slope), axis=(1, 2)) & np.all(np.isfinite(after), axis=0)
+        matrix = np.where(fine[:, None, None], np.eye(len(state)) - slope, np.eye(len(state)))
+        step = _solve(matrix, np.where(fine, after - state, np.nan))
+        scale = np.abs(state) + 1e-6 * np.max(np.abs(state), axis=0)
+        small = np.all(np.abs(step) <= _SETTLED * scale, axis=0)
+        state = np.where(reached, state, state + step)
+        stable = np.max(np.abs(np.linalg.eigvals(np.where(fine[:, None, None], slope, 0.0))), axis=1) < 1
+        reached |= small & fine & stable
+        if np.all(reached | ~fine):
+            break
+    return state, reached
+
+
+def _slope(cycle: Callable[[Floats], Floats], state: Floats, after: Floats) -> Floats:
+    """Derivative of the map of a cycle, (lane, state, state)."""
+    columns = []
+    for n in range(len(state)):
+        shift = _DIFFERENCE * np.maximum(np.abs(state[n]), 1e-3 * np.max(np.abs(state), axis=0))
+        shift = np.where(shift > 0, shift, _DIFFERENCE)
+        moved = state.copy()
+        moved[n] += shift
+        columns.append((cycle(moved) - after) / (moved[n] - state[n]))
+    return np.moveaxis(np.stack(columns, axis=0), -1, 0).swapaxes(1, 2)
+
+
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    """Solve lane by lane; NaN where the matrix is singular."""
+    solution = np.full_like(right, np.nan)
+    for lane, one in enumerate(matrix):
+        if np.linalg.cond(one) < 1e14:
+            solution[:, lane] = np.linalg.solve(one, right[:, lane])
+    return solution

@@ -1,0 +1,80 @@
+"""Sizes of the states, so that one tolerance means the same for all of them.
+
+A Taylor step is as long as its largest state allows: beside 10^6 ng of drug an effect between 0 and 1 would be
+followed to no digit. States are therefore counted in units of their own size. Sizes are powers of 2, so that counting
+is exact; they follow the doses given so far and never what comes later, so that an adaptive run and its replay agree.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import equations
+from engine.algebras.arrays import ARRAYS
+from engine.expression import Number, evaluate
+from engine.specification import Model
+from engine.structure import jacobian
+
+type Floats = NDArray[np.float64]
+
+
+@lru_cache(maxsize=64)
+def scaled(model: Model) -> tuple[int, ...]:
+    """States that need counting: those that do not begin at a literal number near 1."""
+    return tuple(n for n, state in enumerate(model.states) if not _near_one(state.initial))
+
+
+def _near_one(initial: object) -> bool:
+    return isinstance(initial, Number) and 0.1 <= abs(initial.value) <= 10.0
+
+
+def power_of_two(size: Floats) -> Floats:
+    """Nearest power of 2 above, 0 where the size is 0."""
+    return np.where(size > 0, np.ldexp(1.0, np.frexp(size)[1]), 0.0)
+
+
+def sizes(
+    model: Model, parameters: Mapping[str, Floats], initial: Floats, dose: Floats, into: tuple[int, ...]
+) -> Floats:
+    """Size of each state, (state, subject).
+
+    Parameters
+    ----------
+    model, parameters
+        The equations, and values (subject).
+    initial
+        States at the beginning, (state, subject).
+    dose
+        Largest dose so far, (subject).
+    into
+        States that are dosed: those in the same unit are as large as the dose; a state that begins away from 0 is as
+        large as there; any other is where its derivative would let it settle.
+    """
+    units = {model.states[n].unit for n in into}
+    size = np.abs(initial)
+    for n, state in enumerate(model.states):
+        if state.unit in units:
+            size[n] = np.maximum(size[n], dose)
+    unknown = [n for n in scaled(model) if not np.all(size[n] > 0)]
+    if unknown:
+        with np.errstate(all="ignore"):
+            for n, found in _settled(model, parameters, size, unknown).items():
+                size[n] = np.where(size[n] > 0, size[n], found)
+    size = power_of_two(np.where(np.isfinite(size), size, 0.0))
+    size = np.where(size > 0, size, 1.0)
+    fixed = sorted(set(range(len(model.states))) - set(scaled(model)))
+    size[fixed] = 1.0
+    return size
+
+
+def _settled(
+    model: Model, parameters: Mapping[str, Floats], size: Floats, unknown: list[int]
+) -> dict[int, Floats]:  # fmt: skip
+    """Derivative over the rate of decay where the other states have their sizes."""
+    names = {**parameters, **dict(zip(model.state_names, size, strict=True)), "t": np.asarray(0.0)}
+    rates = list(equations.derivatives(model, ARRAYS, names["t"], dict(zip(model.state_names, size, strict=True)), parameters).values())
+    decay = [np.abs(np.broadcast_to(evaluate(row[n], names, ARRAYS), size.shape[1:])) for n, row in enumerate(jacobian(model))]
+    usual = np.min(np.where(np.isfinite(decay) & (np.asarray(decay) > 0), decay, np.inf), axis=0)
+    return {n: np.abs(rates[n]) / np.where(decay[n] > 0, decay[n], usual) for n in unknown}

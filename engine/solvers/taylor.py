@@ -1,0 +1,92 @@
+"""Smooth equations by Taylor series of high order, several subjects in one processor register.
+
+The series are made by automatic differentiation of the model's own equations and compiled (heyoka: Biscani and Izzo,
+MNRAS 2021;504:2614, doi:10.1093/mnras/stab1032). Doses, samples and resets are where the integrator stops; in between
+it takes steps of its own choosing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import SolverError
+from engine.solvers import cycles
+from engine.solvers.base import Problem, Solver, Trajectory
+from engine.solvers.lanes import machine
+from engine.solvers.pack import walk
+from engine.solvers.scales import power_of_two
+from engine.specification import Model
+from engine.status import Status
+from engine.structure import switches
+
+type Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Taylor(Solver):
+    """Taylor's method with steps and order chosen by the tolerance.
+
+    Parameters
+    ----------
+    tolerance
+        Relative error of a step, for each state in units of its own size.
+    max_steps
+        Steps between two nodes, after which a subject is given up.
+    """
+
+    tolerance: float
+    max_steps: int
+
+    def __post_init__(self) -> None:
+        """Refuse tolerances that mean nothing."""
+        if not 1e-16 < self.tolerance < 1e-2:
+            raise SolverError(f"taylor: tolerance is {self.tolerance!r}; a number between 1e-16 and 1e-2 is wanted")
+        if self.max_steps < 1:
+            raise SolverError(f"taylor: max_steps is {self.max_steps!r}; 1 or more is wanted")
+
+    @property
+    def name(self) -> str:
+        """Name shown in results."""
+        return "taylor"
+
+    def choose(self, model: Model) -> tuple[Solver, str]:
+        """Itself, when the equations are smooth."""
+        if found := switches(model):
+            raise SolverError(
+                f"taylor: the equations of model {model.name} switch where {found[0]} changes, which a Taylor series does "
+                "not see; use solver 'auto' or 'reference'"
+            )
+        return self, f"the equations of {model.name} are smooth"
+
+    def solve(self, problem: Problem) -> Trajectory:
+        """States at the samples, within the tolerance."""
+        cycles.check(problem.model, problem.timeline, "taylor")
+        timeline, count = problem.timeline, problem.subjects
+        infused = {timeline.into[n] for n in timeline.infused} | cycles.infused(timeline)
+        compiled = machine(problem.model, tuple(sorted(infused)), self.tolerance, self.max_steps)
+        samples = np.empty((count, timeline.samples, problem.state.shape[1]))
+        state, status = np.empty_like(problem.state), np.empty(count, dtype=np.int8)
+        with np.errstate(all="ignore"):
+            largest = _largest_doses(problem)
+            for first in range(0, count, compiled.lanes):
+                subjects = np.arange(first, min(first + compiled.lanes, count))
+                found = walk(problem, compiled, largest, subjects)
+                samples[subjects], state[subjects], status[subjects] = found
+        failed = status != Status.ok
+        samples[failed], state[failed] = np.nan, np.nan
+        return Trajectory(samples, state, status, largest[:, -1] if largest.shape[1] else problem.largest)
+
+
+def _largest_doses(problem: Problem) -> Floats:
+    """Largest dose so far at each node, rounded up to a power of 2, (subject, node)."""
+    timeline = problem.timeline
+    length = np.diff(timeline.time, axis=1, append=timeline.time[:, -1:])
+    given = np.max(timeline.jump, axis=2, initial=0.0) + np.max(timeline.rate * length[:, :, None], axis=2, initial=0.0)
+    given = np.broadcast_to(given, (problem.subjects, given.shape[1])).copy()
+    for one in timeline.steady:
+        amount = one.amount + np.where(one.duration > 0, one.rate * np.minimum(one.duration, one.interval), 0.0)
+        rows = np.arange(problem.subjects)
+        node = np.broadcast_to(np.where(one.exists, one.node, 0), rows.shape)
+        given[rows, node] = np.maximum(given[rows, node], np.where(one.exists, amount, 0.0))
+    return np.maximum(problem.largest[:, None], power_of_two(np.maximum.accumulate(given, axis=1)))
