@@ -8,7 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from engine.algebras.units import UNITS, Measure, difference, same, unit
 from engine.errors import ModelError
-from engine.expression import CONSTANTS, OPERATIONS, Expression, evaluate
+from engine.expression import Expression, evaluate
+from engine.operations import CONSTANTS, OPERATIONS
 from engine.reading import Keys, Source, suggest
 from engine.specification import Model
 

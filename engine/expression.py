@@ -10,62 +10,15 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.errors import ModelError
+from engine.operations import COMPARISONS, CONSTANTS, FUNCTIONS, OPERATIONS
+
+__all__ = ["OPERATIONS", "Algebra", "Apply", "Expression", "Name", "Number", "evaluate", "parse", "substitute", "walk"]
 
 MAX_LENGTH = 4000
 MAX_DEPTH = 100
-
-
-class Operation(NamedTuple):
-    """A row of the white list: what an operation takes, what it gives, and how it is written."""
-
-    takes: tuple[bool, ...]
-    """For each argument, True where a condition is wanted, False where a number is."""
-    gives_condition: bool = False
-    symbol: str | None = None
-    precedence: int = 9
-
-
-_ONE, _TWO, _CONDITIONS = (False,), (False, False), (True, True)
-
-OPERATIONS: Mapping[str, Operation] = {
-    "or": Operation(_CONDITIONS, True, "or", 1),
-    "and": Operation(_CONDITIONS, True, "and", 2),
-    "not": Operation((True,), True, "not ", 3),
-    "lt": Operation(_TWO, True, "<", 4),
-    "le": Operation(_TWO, True, "<=", 4),
-    "gt": Operation(_TWO, True, ">", 4),
-    "ge": Operation(_TWO, True, ">=", 4),
-    "eq": Operation(_TWO, True, "==", 4),
-    "ne": Operation(_TWO, True, "!=", 4),
-    "add": Operation(_TWO, False, "+", 5),
-    "sub": Operation(_TWO, False, "-", 5),
-    "mul": Operation(_TWO, False, "*", 6),
-    "div": Operation(_TWO, False, "/", 6),
-    "neg": Operation(_ONE, False, "-", 7),
-    "pow": Operation(_TWO, False, "**", 8),
-    "where": Operation((True, False, False)),
-    "min": Operation(_TWO),
-    "max": Operation(_TWO),
-    "abs": Operation(_ONE),
-    "exp": Operation(_ONE),
-    "expm1": Operation(_ONE),
-    "log": Operation(_ONE),
-    "log1p": Operation(_ONE),
-    "log10": Operation(_ONE),
-    "sqrt": Operation(_ONE),
-    "sin": Operation(_ONE),
-    "cos": Operation(_ONE),
-    "tan": Operation(_ONE),
-    "tanh": Operation(_ONE),
-}
-"""Everything an expression may do. An :class:`Algebra` gives a meaning to each of these names."""
-
-COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
-FUNCTIONS = frozenset(name for name, row in OPERATIONS.items() if row.symbol is None) | {"pow"}
-CONSTANTS: Mapping[str, float] = {"pi": math.pi}
 
 
 class Expression(ABC):
@@ -148,7 +101,7 @@ class Name(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Apply(Expression):
-    """An operation of :data:`OPERATIONS` applied to arguments; checks their number and kind when made."""
+    """An operation applied to arguments; checks their number and kind when made."""
 
     operation: str
     arguments: tuple[Expression, ...]
@@ -259,7 +212,7 @@ def parse(text: str | float, where: str = "") -> Expression:
     ----------
     text
         Python notation: ``+ - * / **``, comparisons, ``and or not``, ``a if condition else b``, the functions of
-        :data:`OPERATIONS`, ``pi``, and names. At most 4000 characters.
+        :data:`engine.operations.OPERATIONS`, ``pi``, and names. At most 4000 characters.
     where
         Put before an error message: the file, line and field the text stands in.
 

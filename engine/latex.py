@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from engine.expression import OPERATIONS, Apply, Expression, Number
+from engine.expression import Apply, Expression, Number
+from engine.operations import OPERATIONS
 from engine.specification import Model
 
 _GREEK = frozenset(

@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from engine.calculus import ZERO, differentiate, simplify
-from engine.expression import COMPARISONS, Algebra, Apply, Expression, evaluate, substitute, walk
+from engine.expression import Algebra, Apply, Expression, evaluate, substitute, walk
+from engine.operations import COMPARISONS
 from engine.specification import Model
 
 type Matrix = tuple[tuple[Expression, ...], ...]

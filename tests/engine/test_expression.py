@@ -19,7 +19,8 @@ from engine.algebras.taylor import TAYLOR
 from engine.algebras.tensors import TENSORS
 from engine.calculus import differentiate, simplify
 from engine.errors import ModelError
-from engine.expression import OPERATIONS, Algebra, Apply, Expression, Name, Number, evaluate, parse, substitute, walk
+from engine.expression import Algebra, Apply, Expression, Name, Number, evaluate, parse, substitute, walk
+from engine.operations import OPERATIONS
 
 PLAIN = Mode(linker="py", optimizer=None)
 POINTS = [(0.7, 2.5), (2.5, 0.7), (1.3, 1.3), (0.05, 3.0)]

@@ -230,15 +230,16 @@ TURNOVER = {
         "k": {"unit": "1/h", "meaning": "passage"},
         "d": {"unit": "h", "meaning": "duration of an infusion"},
         "r": {"unit": "mg/h", "meaning": "rate of an infusion"},
+        "f": {"unit": "1", "meaning": "fraction of a dose that arrives"},
     },
     "states": {
-        "first": {"unit": "mg", "initial": "kin / kout", "duration": "d"},
-        "second": {"unit": "mg", "initial": "2 * kin / k", "rate": "r", "lag": "d / 2"},
+        "first": {"unit": "mg", "initial": "kin / kout", "duration": "d", "bioavailability": "f"},
+        "second": {"unit": "mg", "initial": "2 * kin / k", "rate": "r", "lag": "d / 2", "bioavailability": "f"},
     },
     "derivatives": {"first": "kin - kout * first", "second": "kout * first - k * second"},
     "outputs": {"level": {"value": "second", "unit": "mg"}, "root": {"value": "first + second * 0", "unit": "mg"}},
 }
-P = {"kin": 3.0, "kout": 0.2, "k": 0.5, "d": 2.0, "r": 40.0}
+P = {"kin": 3.0, "kout": 0.2, "k": 0.5, "d": 2.0, "r": 40.0, "f": 0.8}
 
 
 def levels(times: list[float], output: str = "level", **doses: Any) -> np.ndarray:
@@ -258,13 +259,13 @@ def test_production_and_initial_amounts_go_on_from_the_first_record_and_from_a_r
 
 
 def test_infusions_timed_by_the_model():
-    # RATE -2 into first: 100 mg over d = 2 h; first returns to 15 from what had gathered.
+    # RATE -2 into first: 80 of 100 mg over d = 2 h; first returns to 15 from what had gathered.
     found = levels([1.0, 2, 7], "root", time=[0.0], amt=[100.0], rate=[-2.0], cmt=[1])
-    during = 50 / 0.2 * (1 - np.exp(-0.2 * np.array([1, 2, 2])))
+    during = 40 / 0.2 * (1 - np.exp(-0.2 * np.array([1, 2, 2])))
     np.testing.assert_allclose(found, 15 + during * np.exp(-0.2 * np.array([0, 0, 5])), rtol=1e-13)
-    # RATE -1 into second: 100 mg at r = 40 mg/h after a lag of d / 2 = 1 h, so over 2.5 h.
+    # RATE -1 into second: 80 of 100 mg at r = 40 mg/h after a lag of d / 2 = 1 h, so over 2 h.
     found = levels([0.5, 2, 3.5, 6], time=[0.0], amt=[100.0], rate=[-1.0], cmt=["second"])
-    gathered = 40 / 0.5 * (1 - np.exp(-0.5 * np.array([0, 1, 2.5, 2.5]))) * np.exp(-0.5 * np.array([0, 0, 0, 2.5]))
+    gathered = 40 / 0.5 * (1 - np.exp(-0.5 * np.array([0, 1, 2, 2]))) * np.exp(-0.5 * np.array([0, 0, 0.5, 3]))
     np.testing.assert_allclose(found, 6 + 6 * np.exp(-0.5 * np.array([0.5, 2, 3.5, 6])) + gathered, rtol=1e-13)
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from engine.algebras.units import UNITS, difference, factor, same, unit
 from engine.errors import ModelError
-from engine.expression import OPERATIONS, evaluate, parse
+from engine.expression import evaluate, parse
+from engine.operations import OPERATIONS
 
 KNOWN = {
     "m": unit("mg"),
