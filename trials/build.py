@@ -82,10 +82,10 @@ def scenario(config: Config, name: str) -> Scenario:
     """Make the scenario of that name: the whole protocol again, with what the scenario sets."""
     where = f"scenarios.{name}"
     spec = section(config["scenarios"], name, where)
-    known(where, spec, ("description", "null", "set"))
+    known(where, spec, ("description", "null_holds", "set"))
     changes = spec.get("set") or {}
     made = protocol(overlaid(config, changes, where))
-    null = _null(where, spec.get("null", False), made)
+    null = _null(where, spec.get("null_holds", False), made)
     settings = tuple((path, json.dumps(value, ensure_ascii=False)) for path, value in changes.items())
     return Scenario(name, text(spec, "description", where), made, null, settings)
 
@@ -125,7 +125,7 @@ def make(where: str, spec: Config, **given: Any) -> Any:
     values = {key: value for key, value in given.items() if key in fields} | values
     _complete(where, values, fields.values())
     try:
-        return target(**{key: _frozen(value) for key, value in values.items()})
+        return target(**{key: _made(f"{where}.{key}", value) for key, value in values.items()})
     except TypeError as error:
         raise TrialError(f"{where}: {error}") from None
 
@@ -254,7 +254,7 @@ def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:
         return names if spec else ()
     for name in spec:
         if name not in names:
-            raise TrialError(f"{where}.null: there is no analysis {name!r}{_near(name, names)}")
+            raise TrialError(f"{where}.null_holds: there is no analysis {name!r}{_near(name, names)}")
     return tuple(spec)
 
 
@@ -284,8 +284,11 @@ def _number(where: str, value: object) -> float:
     return float(value)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+def _made(where: str, value: Any) -> Any:
+    """A value as a frozen dataclass holds it: lists as tuples, mappings with ``_target_`` as what they describe."""
+    if isinstance(value, Mapping) and "_target_" in value:
+        return make(where, value)
+    return tuple(_made(where, item) for item in value) if isinstance(value, list) else value
 
 
 def _near(name: str, names: Iterable[Any]) -> str:

@@ -5,13 +5,16 @@ No other module than this and the command line knows Hydra; nothing below it see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hydra
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -61,7 +64,7 @@ def composed(root: str, overrides: Sequence[str], config_dir: str | Path | None 
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
-            return plain(hydra_compose(root, overrides=[*search, *map(quoted, overrides)]))
+            return plain(hydra_compose(root, overrides=[*search, *map(understood, overrides)]))
     except (HydraException, OmegaConfBaseException) as error:
         raise TrialError(_told(error)) from None
 
@@ -98,14 +101,58 @@ def reread(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     return plain(config)
 
 
-def quoted(override: str) -> str:
-    """Put quotes around a regimen, whose commas and semicolons mean something else to Hydra."""
+def understood(override: str) -> str:
+    """Write an override as Hydra understands it: a regimen's commas are no sweep, and ``data=null`` is ``~data``."""
     key, sign, value = override.partition("=")
+    if override == "data=null":
+        return "~data"
     if not sign or key.split(".")[-1] != "regimen" or value[:1] in ("'", '"', "$"):
         return override
     return f"{key}='{value}'" if "'" not in value else f'{key}="{value}"'
 
 
+def command_line(
+    program: str, root: str, arguments: Sequence[str], job: Callable[[Mapping[str, Any], list[Path]], int]
+) -> int:
+    """Give the arguments to Hydra, which calls `job` with each resolved configuration; returns the exit code.
+
+    Parameters
+    ----------
+    program
+        Name shown in messages.
+    root
+        Root configuration, ``config`` or ``whatif``.
+    arguments
+        Overrides and Hydra's own options: ``-m``, ``--cfg job``, ``--config-dir DIR``, ``--help``.
+    job
+        Takes the configuration and the folders it was put together from; an error that it raises ends everything.
+    """
+    raised: list[BaseException] = []
+    codes: list[int] = []
+
+    def task(config: DictConfig) -> None:
+        sources = HydraConfig.get().runtime.config_sources
+        folders = [Path(source.path) for source in sources if source.schema == "file"]
+        try:
+            codes.append(job(plain(config), folders))
+        except BaseException as error:  # Hydra would print a trace of it; the command line says one sentence
+            raised.append(error)
+            raise SystemExit(1) from None
+
+    task.__module__ = __name__
+    before, sys.argv = sys.argv, [program, *map(understood, arguments)]
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=root)(task)()
+    except SystemExit as stop:
+        if raised:
+            raise raised[0] from None
+        return stop.code if isinstance(stop.code, int) else 0
+    finally:
+        sys.argv = before
+    return max(codes, default=0)
+
+
 def _told(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(line for line in lines if not line.startswith(("full_key", "object_type", "reference_type")))
+    text = str(error) or str(error.__cause__)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(line for line in lines if not line.startswith(("object_type", "reference_type")))

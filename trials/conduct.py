@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+import engine
 from trials.consistency import measured
 from trials.protocol import Arm, Measurement, Protocol
 from trials.streams import Stream, normals
@@ -121,6 +122,11 @@ class Conduct:
         return seen if measurement.lloq is None else np.where(seen < measurement.lloq, 0.0, seen)
 
     def _profiles(self, arm: Arm, place: Place, grid: Array) -> tuple[dict[str, Array], Array]:
+        """Outputs by name (patient, time) and the engine's status (patient) of patients dosed as their arm says."""
+        model, parameters = self.protocol.model, self._parameters(arm, place)
+        if arm.regimen is not None:
+            found = engine.simulate_arrays(model, parameters, arm.regimen, grid, solver=self.protocol.solver)
+            return found.outputs, found.status
         raise NotImplementedError
 
 

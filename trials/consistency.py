@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import engine
+from engine.algebras.units import same, unit
+from engine.structure import linear
 from trials.errors import TrialError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _population(protocol: Protocol) -> None:
                 f"population.parameters: model {model.name} wants {parameter.name!r} ({parameter.meaning}, "
                 f"{parameter.unit}), which population {population.name} does not have; it has {', '.join(units)}"
             )
-        if not engine.same_unit(parameter.unit, units[parameter.name]):
+        if not same(unit(parameter.unit), unit(units[parameter.name])):
             raise TrialError(
                 f"population.parameters.{parameter.name}.unit: got {units[parameter.name]!r}, model {model.name} wants "
                 f"{parameter.unit!r}"
@@ -101,7 +102,7 @@ def _periods(protocol: Protocol) -> None:
         return
     if any(arm.policy is not None for arm in protocol.arms):
         raise TrialError("design: a policy in a design with several periods is not supported; use a parallel design")
-    if engine.linear(protocol.model) is None:
+    if linear(protocol.model) is None:
         raise TrialError(
             f"design: model {protocol.model.name} is not linear, so what one period leaves for the next cannot be "
             "added to it; use a parallel design"

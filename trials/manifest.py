@@ -34,10 +34,10 @@ def machine() -> dict[str, str]:
     return {"system": platform.system(), "release": platform.release(), "machine": platform.machine()}
 
 
-def source_digest() -> str:
-    """SHA-256 of the code that makes the numbers: every Python file of the three packages."""
+def source_digest(*packages: str) -> str:
+    """SHA-256 of the code that makes the numbers: every Python file of the packages, all three when none is named."""
     root, sha = Path(__file__).resolve().parents[1], hashlib.sha256()
-    for package in ("engine", "cohorts", "trials"):
+    for package in packages or ("engine", "cohorts", "trials"):
         for path in sorted((root / package).rglob("*.py")):
             sha.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
     return sha.hexdigest()

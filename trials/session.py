@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import executors
+from engine.simulation import choose
 from trials import manifest, outcomes, results, store, streams
 from trials.block import Work, simulate_block
 from trials.calibration import Evidence, gather
 from trials.characteristics import characteristics
 from trials.folder import RunFolder, open_folder
 from trials.plan import Part, missing, parts
-from trials.protocol import Result, Trial
+from trials.protocol import Protocol, Result, Trial
 from trials.truth import TruthWork, true_effects
 
 if TYPE_CHECKING:
@@ -208,6 +209,13 @@ class Session:
 def perform(work: Work | TruthWork) -> Any:
     """Do one piece of work, here or on a worker."""
     return true_effects(work) if isinstance(work, TruthWork) else simulate_block(work)
+
+
+def solver_of(protocol: Protocol) -> dict[str, Any]:
+    """Which solver the protocol's model is given, why, and with which settings."""
+    solver, reason = choose(protocol.model, protocol.solver)
+    settings = {item.name: getattr(solver, item.name) for item in fields(solver)}  # type: ignore[arg-type]
+    return {"name": solver.name, "reason": reason, "settings": settings}
 
 
 def _utc(moment: datetime) -> str:

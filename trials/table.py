@@ -3,41 +3,62 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from rich.table import Table
 
 if TYPE_CHECKING:
     from trials.protocol import Published, Result
 
-COLUMNS = ("truth", "estimate", "bias", "coverage", "empirical_se", "n", "failed")
+NOISE = 1e-9
+"""Relative errors below this are rounding, not Monte Carlo."""
+COLUMNS = ("truth", "bias", "coverage")
+WIDTHS = {"": 14, "power or error": 20, "true effect": 16, "bias": 16, "coverage": 13}
+"""Columns of the table and their widths: a terminal of 80 holds them."""
 
 
-def characteristics_table(title: str, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
-    """Lay out `trials.characteristics`: one row a scenario and analysis, each entry value ± Monte Carlo error."""
-    table = Table(title=f"{title}\neach value ± its Monte Carlo standard error", title_justify="left", pad_edge=False)
-    for name in ("scenario", "analysis", "power", "type I error", "true effect", "mean estimate", *COLUMNS[2:]):
-        table.add_column(name.replace("_", " "), justify="left" if name in ("scenario", "analysis") else "right")
+def characteristics_table(result: Result, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Lay out `trials.characteristics`: a block a scenario, a row an analysis, each entry value±Monte Carlo error."""
+    about = f"{result.manifest['replicates']} trials under each scenario; values with their Monte Carlo standard errors"
+    lines = [result.trial.title, about, "", _row(list(WIDTHS)), "─" * sum(WIDTHS.values())]
     for scenario, analyses in found.items():
-        table.add_section()
-        for index, (analysis, entries) in enumerate(analyses.items()):
-            cells = [entry(entries.get(name)) for name in ("power", "type_1_error", *COLUMNS)]
-            table.add_row("" if index else scenario, analysis, *cells)
-    return table
+        lines.append(scenario)
+        for analysis, entries in analyses.items():
+            lines.append(_row([f"  {analysis}", decided(entries), *(entry(entries.get(name)) for name in COLUMNS)]))
+    return "\n".join(lines)
 
 
-def published_table(result: Result) -> Table | None:
-    """Lay out published results beside the simulated numbers; None when the trial names none."""
-    if not result.trial.published:
-        return None
-    table = Table(title="Beside published results", title_justify="left", pad_edge=False)
-    for name in ("published", "quantity", "value", "simulated here", "mean of the trials", "SD between trials"):
-        table.add_column(name, justify="left" if name in ("published", "quantity", "simulated here") else "right")
+def _row(cells: Sequence[str]) -> str:
+    first, *rest = zip(cells, WIDTHS.values(), strict=True)
+    return f"{first[0]:<{first[1]}}" + "".join(f"{cell:>{width}}" for cell, width in rest)
+
+
+def decided(entries: Mapping[str, Any]) -> str:
+    """Write how often the analysis decided for an effect, and whether that is an error."""
+    if "type_1_error" in entries:
+        return f"type I {entry(entries['type_1_error'])}"
+    return f"power {entry(entries['power'])}" if "power" in entries else ""
+
+
+def failures(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """Say in which scenarios replicates of an analysis failed; nothing when none did."""
+    return [
+        f"{scenario}, {analysis}: {entries['failed']['value']:g} of {entries['failed']['replicates']} replicates failed"
+        for scenario, analyses in found.items()
+        for analysis, entries in analyses.items()
+        if entries["failed"]["value"]
+    ]
+
+
+def published_table(result: Result) -> str:
+    """Set published results beside the simulated numbers; empty when the trial names none."""
+    lines = []
     for row in result.trial.published:
         mean, mcse, sd = simulated(result, row)
-        table.add_row(row.trial, row.quantity, _interval(row), _beside(row), number(mean, mcse), number(sd, mcse))
-    return table
+        lines += [
+            f"{row.trial}: {row.quantity}: {_interval(row)}",
+            f"    here, {_beside(row)}: {number(mean, mcse, plus=True)} (SD between trials {number(sd, mcse)})",
+        ]
+    return "\n".join(["Beside published results", *lines]) if lines else ""
 
 
 def simulated(result: Result, row: Published) -> tuple[float, float, float]:
@@ -59,10 +80,10 @@ def entry(found: Mapping[str, Any] | None) -> str:
 
 def number(value: float, mcse: float | None, *, plus: bool = False) -> str:
     """Write a number to two digits of its error."""
-    if mcse is None or not mcse > 0:
-        return f"{value:g}"
+    if mcse is None or not mcse > NOISE * abs(value):
+        return f"{value:.4g}"
     digits = min(8, max(0, 1 - math.floor(math.log10(mcse))))
-    return f"{value:.{digits}f} ± {mcse:.{digits}f}" if plus else f"{value:.{digits}f}"
+    return f"{value:.{digits}f}±{mcse:.{digits}f}" if plus else f"{value:.{digits}f}"
 
 
 def _interval(row: Published) -> str:

@@ -1,0 +1,67 @@
+"""``trialtwin run trial=NAME``: run a virtual clinical trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trials.compose import command_line, reread
+
+if TYPE_CHECKING:
+    from trials.protocol import Result
+    from trials.run import Progress
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the command line, or a resolved configuration such as ``runs/.../config.yaml``, describes."""
+    if arguments and Path(arguments[0]).suffix in (".yaml", ".yml"):
+        path = Path(arguments[0])
+        return job(reread(path, arguments[1:]), [path.parent])
+    return command_line("trialtwin run", "config", arguments, job)
+
+
+def job(config: Mapping[str, Any], folders: list[Path]) -> int:
+    """Run one resolved configuration."""
+    from rich.console import Console
+
+    from trials.build import build, make
+    from trials.run import run
+
+    console = Console()
+    trial = build(config, folders)
+    executor, tracker = make("cluster", config["cluster"]), make("tracking", config["tracking"])
+    with shown(console) as progress:
+        result = run(trial, executor=executor, tracker=tracker, progress=progress)
+    show(console, result)
+    return 0
+
+
+@contextmanager
+def shown(console: Any) -> Iterator[Progress]:
+    """Progress bars, one for each thing being done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars: dict[str, Any] = {}
+    with Progress(*columns, console=console) as display:
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in bars:
+                bars[what] = display.add_task(what, total=total)
+            display.update(bars[what], completed=done, total=total)
+
+        yield progress
+
+
+def show(console: Any, result: Result) -> None:
+    """Print the operating characteristics and where everything is."""
+    from trials.characteristics import characteristics
+    from trials.table import characteristics_table, failures, published_table
+
+    found = characteristics(result)
+    told = ["", characteristics_table(result, found), *failures(found), "", published_table(result)]
+    if result.folder is not None:
+        told += [f"run folder: {result.folder}", f"report:     {result.folder / 'report.html'}"]
+    console.print("\n".join(told), highlight=False, markup=False, soft_wrap=True)
