@@ -97,14 +97,17 @@ class EventTable:
 
     @property
     def observations(self) -> "xr.Dataset":
-        """Measurements: ``subject`` (id), ``time``, ``dv``, ``cmt``, and the covariates at each, (observation)."""
+        """Measurements: ``subject`` (id), ``record``, ``time``, ``dv``, ``cmt``, and the covariates, (observation)."""
         return self._select((self.evid == 0) & (self.mdv == 0), "observation", ("time", "dv", "cmt"), columns=True)
 
     @property
     def doses(self) -> "xr.Dataset":
-        """Dose records: ``subject`` (id), ``time``, ``amt``, ``cmt``, ``rate``, ``addl``, ``ii``, ``ss``, ``evid``, (dose)."""
+        """Doses and resets: ``subject`` (id) and ``time``, ``amt``, ``cmt``, ``rate``, ``addl``, ``ii``, ``ss``, ``evid``.
+
+        Dimension dose. ``record`` is the place in the table: it orders what happens at one time.
+        """
         names = ("time", "amt", "cmt", "rate", "addl", "ii", "ss", "evid")
-        return self._select(np.isin(self.evid, (1, 4)), "dose", names, columns=False)
+        return self._select(np.isin(self.evid, (1, 3, 4)), "dose", names, columns=False)
 
     @property
     def covariates(self) -> "xr.Dataset":
@@ -137,7 +140,7 @@ class EventTable:
     def _select(self, rows: NDArray[np.bool_], dim: str, names: Sequence[str], *, columns: bool) -> "xr.Dataset":
         import xarray as xr
 
-        known: dict[str, NDArray[Any]] = {"subject": self.ids[self.subject[rows]]}
+        known: dict[str, NDArray[Any]] = {"subject": self.ids[self.subject[rows]], "record": np.flatnonzero(rows)}
         known |= {name: getattr(self, name)[rows] for name in names}
         known |= {name: values[rows] for name, values in self.columns.items()} if columns else {}
         return xr.Dataset({name: (dim, values) for name, values in known.items()})

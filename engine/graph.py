@@ -32,6 +32,8 @@ class Prediction:
         A linear model and its matrix.
     output
         Name of one of its outputs.
+    subjects
+        Number of subjects the parameters are of.
     subject
         For each observation the position of its subject among the parameters.
     time
@@ -43,6 +45,7 @@ class Prediction:
     model: Model
     linear: Linear
     output: str
+    subjects: int
     subject: np.ndarray
     time: np.ndarray
     inputs: tuple[Inputs, ...]
@@ -57,17 +60,20 @@ class Prediction:
         """
         if missing := [name for name in self.model.parameter_names if name not in parameters]:
             raise ModelError(f"model {self.model.name} needs a value for {', '.join(missing)}")
-        values = {name: self._of_observation(parameters[name]) for name in self.model.parameter_names}
+        values = {name: self._of_observation(name, parameters[name]) for name in self.model.parameter_names}
         responses = _Responses(self.model, Propagator(self.linear, values), values)
         states = {name: self._state(responses, name) for name in self._needed()}
         found = equations.outputs(self.model, TENSORS, self.time[:, None], states, values, only=[self.output])
         return pt.broadcast_to(pt.as_tensor(found[self.output]), (len(self.time), 1))[:, 0]
 
-    def _of_observation(self, value: Any) -> Any:
+    def _of_observation(self, name: str, value: Any) -> Any:
         """Parameter of each observation's subject, (observation, 1); a number stays one."""
-        if isinstance(value, int | float) or value.ndim == 0:
+        tensor: Any = pt.as_tensor(value)
+        if tensor.ndim == 0:
             return value
-        return pt.as_tensor(value)[self.subject][:, None]
+        if tensor.ndim > 1 or tensor.type.shape[0] not in (None, self.subjects):
+            raise DataError(f"{name} has the shape {tensor.type.shape}, wanted one value for {self.subjects} subjects")
+        return tensor[self.subject][:, None]
 
     def _needed(self) -> list[str]:
         expression = next(output.value for output in self.model.outputs if output.name == self.output)
@@ -142,7 +148,8 @@ def prediction(
     output
         Name of an output of the model; it may be any function of the states.
     subjects
-        Ids in the order of the parameters' subjects; by default in order of first appearance in ``observations``.
+        Ids in the order of the parameters, also of those without observations; by default the subjects of
+        ``observations`` in order of first appearance.
 
     Raises
     ------
@@ -162,7 +169,7 @@ def prediction(
         raise DataError(f"observations of subjects without parameters: {sorted(strange)}")
     index = np.array([position[subject] for subject in observations["subject"].values.tolist()], dtype=np.int64)
     inputs = read_inputs(model, found, doses, observations)
-    return Prediction(model, found, output, index, observations["time"].values.astype(float), inputs)
+    return Prediction(model, found, output, len(ids), index, observations["time"].values.astype(float), inputs)
 
 
 def _infusion(inputs: Inputs, how: equations.Administration, name: str) -> tuple[Any, Any]:

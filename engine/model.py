@@ -1,6 +1,24 @@
 """Finding, reading and checking a model; ``engine.load_model`` is the way to get one.
 
-A model's text is one YAML file in ``conf/model`` (or anywhere); its form is described in :class:`Model`.
+A model is one YAML file, in ``conf/model`` or anywhere::
+
+    name: drug                      # letters, digits and _
+    reference: citation with a DOI
+    time: h                         # unit of t and of every rate
+    parameters:                     # what differs between people
+      cl: {unit: L/h, meaning: clearance, value: 3, source: who found it}    # value, source: of a typical person
+      v: {unit: L, meaning: volume, value: 30, source: the same}
+    states:                         # what changes; doses go into states
+      central: {unit: mg}           # also lag, bioavailability, duration, rate, initial: expressions of parameters
+    let:                            # abbreviations, in any order
+      cp: central / v
+    derivatives:                    # for every state
+      central: -cl * cp
+    outputs:                        # what a simulation returns
+      concentration: {value: cp, unit: mg/L, meaning: drug in plasma}
+
+Expressions are Python's arithmetic with ``where(condition, a, b)``, comparisons, ``exp log sqrt min max ...``, the
+model's names and ``t``. Units are checked exactly: a factor between units is a parameter with that unit.
 """
 
 import math

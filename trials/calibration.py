@@ -178,7 +178,7 @@ def _fit(
     output = calibration.source.output
     from engine.graph import prediction
 
-    predict = prediction(protocol.model, events.doses, events.observations, output)
+    predict = prediction(protocol.model, events.doses, events.observations, output, subjects=events.ids.tolist())
     return cohorts.calibrate(
         protocol.population, events, predict, seed=seed, output=output, progress=tell, **calibration.sampler
     )

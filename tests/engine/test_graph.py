@@ -20,6 +20,7 @@ from engine.differences import divided_difference, exponential_difference
 from engine.errors import DataError, ModelError
 from engine.graph import Prediction, prediction
 from engine.model import Model, library, load_model
+from engine.nonmem import read_nonmem
 
 THEOPHYLLINE = Path(__file__).parents[2] / "conf" / "data" / "theophylline.csv"
 TIMES = np.array([0.0, 0.25, 1, 2, 5, 12, 24, 30, 48, 72, 300])
@@ -301,6 +302,32 @@ def test_rates_so_fast_that_exponentials_underflow_leave_no_nan():
     )
     assert found[0][0] == pytest.approx(10 * np.exp(-0.5), rel=1e-3)
     assert all(np.isfinite(part).all() for part in found)
+
+
+def test_an_event_table_is_taken_as_it_is():
+    """Observation before dose at one time, dose before observation, a reset, and a subject never observed."""
+    records = pd.DataFrame(
+        [
+            (3, 0.0, 0, 0.0, 0.0),
+            (3, 0.0, 1, 10.0, np.nan),
+            (3, 0.0, 0, 0.0, 1.0),
+            (3, 2.0, 0, 0.0, 1.0),
+            (3, 2.0, 3, 0.0, np.nan),
+            (3, 2.0, 0, 0.0, 1.0),
+            (5, 0.0, 1, 10.0, np.nan),
+            (4, 0.0, 1, 20.0, np.nan),
+            (4, 1.0, 0, 0.0, 1.0),
+        ],
+        columns=["ID", "TIME", "EVID", "AMT", "DV"],
+    )
+    table = read_nonmem(records)
+    model = load_model("one_compartment_iv")
+    predicted = prediction(model, table.doses, table.observations, "concentration", subjects=table.ids.tolist())
+    v = pt.as_tensor(np.array([{3: 1.0, 5: np.nan, 4: 2.0}[i] for i in table.ids.tolist()]))
+    found = predicted({"cl": 0.5 * v, "v": v}).eval(mode=PLAIN)
+    np.testing.assert_allclose(found, [0, 10, 10 * np.exp(-1), 0, 10 * np.exp(-0.5)], rtol=1e-14)
+    with pytest.raises(DataError, match=r"v has the shape \(2,\), wanted one value for 3 subjects"):
+        predicted({"cl": 1.0, "v": pt.as_tensor(np.ones(2))})
 
 
 @pytest.mark.parametrize(
