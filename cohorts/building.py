@@ -9,6 +9,7 @@ import pytensor.tensor as pt
 
 from cohorts.covariates import Categorical, Covariate, Measured
 from cohorts.data import IndividualData, covariate_values, individual_data
+from cohorts.errors import PopulationError
 from cohorts.individuals import individual
 from cohorts.population import Coefficient, Population
 from cohorts.quantities import FAMILIES, Quantity, bounds
@@ -26,6 +27,8 @@ def build(
     output: str,
 ) -> pm.Model:
     """PyMC model of a cohort; `Population.build` says what the arguments are."""
+    if isinstance(cohort, bool) or (isinstance(cohort, int) and cohort < 1):
+        raise PopulationError(f"cohort: got {cohort!r}, wanted a whole number >= 1, or data")
     data = None if isinstance(cohort, int) else individual_data(cohort)
     with pm.Model(coords=_coords(population, cohort, data, occasions)) as model:
         values = {c.name: _coefficient(c) for c in population.coefficients if c.fitted or occasions is not None}
@@ -53,21 +56,26 @@ def _coefficient(c: Coefficient) -> Any:
         return _variable(c.name, c.quantities[0])
     free = [i for i, q in enumerate(c.quantities) if q.free]
     if not free:
-        return [q.values[0] for q in c.quantities]
+        return [_constant(q) for q in c.quantities]
     drawn = _vector(f"{c.name}_free", [c.quantities[i] for i in free], shape=len(free))
-    whole = [drawn[free.index(i)] if q.free else pt.as_tensor(q.values[0]) for i, q in enumerate(c.quantities)]
+    whole = [drawn[free.index(i)] if q.free else _constant(q) for i, q in enumerate(c.quantities)]
     named = pm.Deterministic(c.name, pt.stack(whole), dims=c.dims)
     return [named[i] for i in range(len(whole))]
 
 
 def _variable(name: str, q: Quantity) -> Any:
     if not q.free:
-        return q.values[0]
+        return _constant(q)
     row = FAMILIES[q.family]
     shift, stretch = row.affine
     if (shift, stretch) == (0.0, 1.0):
         return _vector(name, [q])
     return pm.Deterministic(name, shift + stretch * _vector(f"{name}_unit", [q]))
+
+
+def _constant(q: Quantity) -> Any:
+    """A fixed value in double precision: PyTensor would take a plain number for single."""
+    return pt.as_tensor(np.asarray(q.values[0]))
 
 
 def _vector(name: str, rows: list[Quantity], which: Any = None, **kind: Any) -> Any:
@@ -88,7 +96,7 @@ def _vector(name: str, rows: list[Quantity], which: Any = None, **kind: Any) -> 
 def _element(values: Any, which: Any) -> Any:
     if which is not None:
         return pt.as_tensor(values)[which]
-    return values[0] if len(values) == 1 else values
+    return np.asarray(values[0]) if len(values) == 1 else values
 
 
 def _drawn(population: Population, model: pm.Model) -> dict[str, Any]:

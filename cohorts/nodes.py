@@ -23,6 +23,8 @@ class Node:
     def __init__(self, where: str, value: object) -> None:
         if not isinstance(value, Mapping):
             raise PopulationError(f"{where}: got {value!r}, wanted a mapping")
+        if odd := [k for k in value if isinstance(k, bool) or k is None]:
+            raise PopulationError(f"{where}: got the key {odd[0]!r}; put words such as yes, no and null in quotes")
         self.where = where
         self.value: Mapping[str, Any] = {str(k): v for k, v in value.items()}
 
@@ -97,7 +99,7 @@ def quantity(
     support: tuple[float, float],
     *,
     beside: tuple[str, ...] = (),
-    open_low: bool = False,
+    strict: bool = False,
 ) -> Quantity:
     """Number or distribution under a key.
 
@@ -106,13 +108,13 @@ def quantity(
     node, key
         Where it is written.
     source
-        Its source unless it names its own.
+        Its source unless it names its own; empty for none.
     support
         Range that it must not be able to leave.
     beside
         Keys that may stand beside the distribution and are read elsewhere.
-    open_low
-        Whether a fixed value must differ from the lower end of `support`.
+    strict
+        Whether a fixed value must differ from the ends of `support`.
 
     Raises
     ------
@@ -121,14 +123,16 @@ def quantity(
     """
     where, value = node.path(key), node.need(key)
     if not isinstance(value, Mapping):
-        return check(Quantity("fixed", (number(value, where),), source), where, support, open_low=open_low)
-    inner = Node(where, value).only(*FAMILIES, "value", "lower", "upper", "source", *beside)
-    families = [k for k in inner.value if k in FAMILIES or k == "value"]
-    if len(families) != 1:
-        raise PopulationError(f"{where}: got {families or 'no distribution'}, wanted one of {['value', *FAMILIES]}")
-    source = inner.text("source", source)
-    made = _distribution(inner, families[0], source)
-    return check(made, where, support, open_low=open_low)
+        made = Quantity("fixed", (number(value, where),), source)
+    else:
+        inner = Node(where, value).only(*FAMILIES, "value", "lower", "upper", "source", *beside)
+        families = [k for k in inner.value if k in FAMILIES or k == "value"]
+        if len(families) != 1:
+            raise PopulationError(f"{where}: got {families or 'no distribution'}, wanted one of {['value', *FAMILIES]}")
+        made = _distribution(inner, families[0], inner.text("source", source or None))
+    if not made.source:
+        raise PopulationError(f"{where}: has no source; give one beside the number or for all of {node.where}")
+    return check(made, where, support, strict=strict)
 
 
 def _distribution(node: Node, family: str, source: str) -> Quantity:

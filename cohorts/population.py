@@ -102,8 +102,8 @@ class Population:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON of `to_dict`."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        """SHA-256 of the JSON of `to_dict`; the order of covariates and parameters, in which they are drawn, counts."""
+        text = json.dumps(self.to_dict(), separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

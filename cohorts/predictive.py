@@ -87,13 +87,13 @@ def _bands(time: Array, label: Any, observed: Array, simulated: Array, q: Array,
 
 def predictor(predict: Callable[[Mapping[str, Any]], Any], names: Sequence[str], n: int) -> Predictor:
     """`predict` as a plain function of arrays; not compiled, so it is ready at once."""
+    import pymc as pm
     import pytensor.tensor as pt
-    from pytensor.compile.function import function as compiled
     from pytensor.compile.mode import Mode
 
     inputs = {name: pt.vector(name, shape=(n,)) for name in names}
     mode = Mode(linker="py", optimizer="fast_compile")
-    function = compiled(list(inputs.values()), predict(inputs), mode=mode, on_unused_input="ignore")
+    function = pm.compile(list(inputs.values()), predict(inputs), mode=mode, on_unused_input="ignore")
 
     def evaluate(parameters: Mapping[str, Array]) -> Array:
         count = len(parameters[names[0]])

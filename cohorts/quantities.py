@@ -227,7 +227,7 @@ def _or(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
 
 
-def check(quantity: Quantity, where: str, support: tuple[float, float] = _REAL, *, open_low: bool = False) -> Quantity:
+def check(quantity: Quantity, where: str, support: tuple[float, float] = _REAL, *, strict: bool = False) -> Quantity:
     """Refuse a quantity whose numbers make no distribution, or that can leave the range its use allows.
 
     Raises
@@ -243,11 +243,15 @@ def check(quantity: Quantity, where: str, support: tuple[float, float] = _REAL, 
     low, high = quantity.support
     if quantity.free and low >= high:
         raise PopulationError(f"{where}: got a range from {low} to {high}, wanted a lower limit below the upper one")
-    if low < support[0] or high > support[1] or (open_low and not quantity.free and low <= support[0]):
-        wanted = f"{'>' if open_low else '>='} {support[0]:g}" + (
-            f" and <= {support[1]:g}" if support[1] < math.inf else ""
-        )
+    touches = strict and not quantity.free and (low <= support[0] or high >= support[1])
+    if low < support[0] or high > support[1] or touches:
         got = f"{quantity.values[0]!r}" if not quantity.free else f"values from {low:g} to {high:g}"
         advice = "; truncate it with lower:/upper: or take another distribution" if quantity.free else ""
-        raise PopulationError(f"{where}: got {got}, wanted {wanted}{advice}")
+        raise PopulationError(f"{where}: got {got}, wanted {_range(support, strict=strict)}{advice}")
     return quantity
+
+
+def _range(support: tuple[float, float], *, strict: bool) -> str:
+    equal = "" if strict else "="
+    upper = f" and <{equal} {support[1]:g}" if support[1] < math.inf else ""
+    return f">{equal} {support[0]:g}{upper}"

@@ -154,14 +154,14 @@ def _by_level(node: Node, levels: tuple[str, ...], source: str, *, constants: bo
 
 def _parameter(node: Node, covariates: Mapping[str, Covariate]) -> Parameter:
     node.only("unit", "meaning", "typical", "scale", "effects", "between_subject", "between_occasion", "source")
-    source = node.text("source")
+    source = node.optional("source")
     scale = node.choice("scale", SCALES, "lognormal")
     row = SCALES[scale]
     return Parameter(
         node.name,
         node.text("unit"),
         node.text("meaning"),
-        quantity(node, "typical", source, (row.low, row.high), open_low=True),
+        quantity(node, "typical", source, (row.low, row.high), strict=True),
         scale,
         tuple(_effect(n, covariates, source) for n in node.inner("effects").named()),
         _spread(node, "between_subject", source, "total"),
@@ -187,7 +187,7 @@ def _effect(node: Node, covariates: Mapping[str, Covariate], source: str) -> Eff
     if name not in covariates:
         known = list(covariates)
         raise PopulationError(f"{node.where}: got {name!r}, wanted one of the covariates {known}{guess(name, known)}")
-    source = node.text("source", source)
+    source = node.optional("source") or source
     if isinstance(covariates[name], Categorical):
         node.only("kind", "levels", "source")
         levels = _levels(node.where, name, covariates)
@@ -203,7 +203,7 @@ def _effect(node: Node, covariates: Mapping[str, Covariate], source: str) -> Eff
 def _residual(node: Node) -> Residual:
     kind = node.choice("kind", ERRORS)
     node.only("kind", *ERRORS[kind].sigmas, "source")
-    source = node.text("source")
+    source = node.optional("source")
     return Residual(node.name, kind, tuple(quantity(node, s, source, _POSITIVE) for s in ERRORS[kind].sigmas))
 
 

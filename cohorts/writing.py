@@ -52,7 +52,7 @@ def _covariate(c: Covariate) -> dict[str, Any]:
 
 
 def _parameter(p: Parameter) -> dict[str, Any]:
-    made: dict[str, Any] = {"unit": p.unit, "meaning": p.meaning, "scale": p.scale, "source": p.typical.source}
+    made: dict[str, Any] = {"unit": p.unit, "meaning": p.meaning, "scale": p.scale}
     made["typical"] = _quantity(p.typical)
     made["effects"] = {e.covariate: _effect(e) for e in p.effects}
     if p.between_subject:
@@ -76,7 +76,7 @@ def _correlation(c: Correlation) -> dict[str, Any]:
 
 def _residual(r: Residual) -> dict[str, Any]:
     sigmas = {s: _quantity(q) for s, q in zip(ERRORS[r.kind].sigmas, r.sigmas, strict=True)}
-    return {"kind": r.kind, **sigmas, "source": r.sigmas[0].source}
+    return {"kind": r.kind, **sigmas}
 
 
 def _centres(rows: tuple[Quantity, ...]) -> tuple[Quantity, ...]:
