@@ -81,7 +81,8 @@ def draw(
 def trial_data(work: Work, course: Course) -> xr.Dataset:
     """Endpoints of every patient as the analyses want them: Dataset (replicate, subject[, period])."""
     dims = ("replicate", "subject", "period")
-    data = {"arm": (dims, course.arms, {"names": list(work.protocol.design.arms)})}
+    names = list(work.protocol.design.arms)
+    data: dict[str, tuple[object, ...]] = {"arm": (dims, course.arms, {"names": names})}
     for endpoint in work.protocol.endpoints:
         measurement = work.protocol.measurement(endpoint.measure)
         values = endpoint(course.observed[measurement.name], np.asarray(measurement.times))
@@ -120,7 +121,8 @@ def _summary(values: Array) -> tuple[Array, Array, Array, Array]:
 def status_counts(status: Array) -> Array:
     """Subject-periods by the engine's status: (replicate, code)."""
     codes = np.arange(max(engine.Status) + 1)
-    return (status.reshape(len(status), -1, 1) == codes).sum(axis=1)
+    counts: Array = (status.reshape(len(status), -1, 1) == codes).sum(axis=1)
+    return counts
 
 
 def duration(protocol: Protocol) -> float:

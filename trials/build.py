@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import difflib
-import importlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,8 @@ from cohorts.residuals import ERRORS
 from trials.calibration import Calibration, read_calibration
 from trials.consistency import check
 from trials.errors import TrialError
+from trials.making import Config, complete, known, make, near, number, section, text, whole
 from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, Scenario, Store, Trial, Truth
-
-type Config = Mapping[str, Any]
 
 PROTOCOL = ("model", "population", "arms", "design", "measurements", "endpoints", "analyses", "solver")
 TRIAL = ("name", "title", "question", "limits", "scenarios", "published", "power_curve", "data", "calibration")
@@ -101,60 +98,10 @@ def overlaid(config: Config, changes: Mapping[str, Any], where: str) -> dict[str
         for key in parents:
             place = place.get(key) if isinstance(place, dict) else None
         if not isinstance(place, dict) or last not in place:
-            near = _near(last, place) if isinstance(place, dict) else ""
-            raise TrialError(f"{where}.set: there is no field {path!r} in the base protocol{near}")
+            meant = near(last, place) if isinstance(place, dict) else ""
+            raise TrialError(f"{where}.set: there is no field {path!r} in the base protocol{meant}")
         place[last] = copy.deepcopy(value)
     return copied
-
-
-def make(where: str, spec: Config, **given: Any) -> Any:
-    """Make the object a mapping with ``_target_`` describes; `given` fills in fields that it has and leaves open."""
-    path = spec.get("_target_")
-    if not isinstance(path, str) or "." not in path:
-        raise TrialError(f"{where}._target_: wants the dotted name of a class, got {path!r}")
-    module, _, name = path.rpartition(".")
-    try:
-        target = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError):
-        raise TrialError(f"{where}._target_: there is no {path!r} to import") from None
-    if not dataclasses.is_dataclass(target):
-        raise TrialError(f"{where}._target_: wants a dataclass, got {path!r}")
-    fields = {field.name: field for field in dataclasses.fields(target) if field.init}
-    values = {key: value for key, value in spec.items() if key != "_target_"}
-    known(where, values, fields)
-    values = {key: value for key, value in given.items() if key in fields} | values
-    _complete(where, values, fields.values())
-    try:
-        return target(**{key: _made(f"{where}.{key}", value) for key, value in values.items()})
-    except TypeError as error:
-        raise TrialError(f"{where}: {error}") from None
-
-
-def known(where: str, spec: Config, names: Iterable[str]) -> None:
-    """Refuse fields a mapping should not have."""
-    names = list(names)
-    for key in spec:
-        if key not in names:
-            label = f"{where}.{key}" if where else str(key)
-            raise TrialError(f"{label}: unknown field{_near(str(key), names)}; known are {', '.join(names)}")
-
-
-def section(config: Config, name: str, where: str = "") -> Config:
-    """Get a mapping that must be there and not be empty."""
-    found = config.get(name)
-    if not isinstance(found, Mapping) or not found:
-        raise TrialError(f"{where or name}: wants a mapping of fields, got {found!r}")
-    return found
-
-
-def text(config: Config, name: str, where: str = "", *, required: bool = True) -> str:
-    """Get a text, folded to one line; refused when it is not there."""
-    found = config.get(name)
-    if found is None and not required:
-        return ""
-    if not isinstance(found, str) or not found.strip():
-        raise TrialError(f"{where + '.' if where else ''}{name}: wants a text, got {found!r}")
-    return " ".join(found.split())
 
 
 def _makes(config: Config, name: str) -> tuple[Any, ...]:
@@ -164,7 +111,7 @@ def _makes(config: Config, name: str) -> tuple[Any, ...]:
 def _arm(name: str, spec: Config) -> Arm:
     where = f"arms.{name}"
     known(where, spec, ("regimen", "policy", "modify"))
-    factors = {key: _number(f"{where}.modify.{key}", value) for key, value in (spec.get("modify") or {}).items()}
+    factors = {key: number(f"{where}.modify.{key}", value) for key, value in (spec.get("modify") or {}).items()}
     return Arm(
         name,
         regimen=None if spec.get("regimen") is None else _regimen(where, spec["regimen"]),
@@ -194,16 +141,16 @@ def _measurement(name: str, spec: Config) -> Measurement:
     return Measurement(
         name,
         output=output,
-        times=tuple(_number(f"{where}.times", time) for time in spec.get("times") or ()),
+        times=tuple(number(f"{where}.times", time) for time in spec.get("times") or ()),
         error=None if error == "population" else _residual(where, output, error),
-        lloq=None if spec.get("lloq") is None else _number(f"{where}.lloq", spec["lloq"]),
+        lloq=None if spec.get("lloq") is None else number(f"{where}.lloq", spec["lloq"]),
     )
 
 
 def _residual(where: str, output: str, spec: Config) -> cohorts.Residual:
     """Residual error given by the protocol: as numbers, without uncertainty, and with its source."""
     kinds = {frozenset(row.sigmas): kind for kind, row in ERRORS.items() if kind != "combined2"}
-    sigmas = {key: _number(f"{where}.error.{key}", value) for key, value in spec.items() if key != "source"}
+    sigmas = {key: number(f"{where}.error.{key}", value) for key, value in spec.items() if key != "source"}
     kind = kinds.get(frozenset(sigmas))
     if kind is None or min(sigmas.values()) < 0:
         raise TrialError(
@@ -221,14 +168,14 @@ def _power_curve(config: Config) -> PowerCurve | None:
     if not spec:
         return None
     known("power_curve", spec, ("parameter", "values", "replicates", "label"))
-    values = tuple(_number("power_curve.values", value) for value in spec.get("values") or ())
+    values = tuple(number("power_curve.values", value) for value in spec.get("values") or ())
     if not values:
         raise TrialError("power_curve.values: wants a list of numbers, got none")
     path = text(spec, "parameter", "power_curve")
     return PowerCurve(
         parameter=path,
         values=values,
-        replicates=_whole("power_curve.replicates", spec.get("replicates"), 2),
+        replicates=whole("power_curve.replicates", spec.get("replicates"), 2),
         label=text(spec, "label", "power_curve"),
         protocols=tuple(protocol(overlaid(config, {path: value}, "power_curve")) for value in values),
     )
@@ -244,7 +191,7 @@ def _published(index: int, row: Config) -> Published:
     where = f"published[{index}]"
     fields = {field.name: field for field in dataclasses.fields(Published)}
     known(where, row, fields)
-    _complete(where, row, fields.values())
+    complete(where, row, fields.values())
     return Published(**{str(key): value for key, value in row.items()})
 
 
@@ -254,7 +201,7 @@ def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:
         return names if spec else ()
     for name in spec:
         if name not in names:
-            raise TrialError(f"{where}.null_holds: there is no analysis {name!r}{_near(name, names)}")
+            raise TrialError(f"{where}.null_holds: there is no analysis {name!r}{near(name, names)}")
     return tuple(spec)
 
 
@@ -262,35 +209,4 @@ def _numbers[T](kind: type[T], config: Config, name: str) -> T:
     spec = section(config, name)
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     known(name, spec, names)
-    return kind(**{key: _whole(f"{name}.{key}", spec.get(key), 0) for key in names})
-
-
-def _complete(where: str, values: Config, fields: Iterable[dataclasses.Field[Any]]) -> None:
-    for field in fields:
-        open_ = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if open_ and field.name not in values:
-            raise TrialError(f"{where}.{field.name}: missing")
-
-
-def _whole(where: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < least:
-        raise TrialError(f"{where}: wants a whole number of at least {least}, got {value!r}")
-    return int(value)
-
-
-def _number(where: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TrialError(f"{where}: wants a number, got {value!r}")
-    return float(value)
-
-
-def _made(where: str, value: Any) -> Any:
-    """A value as a frozen dataclass holds it: lists as tuples, mappings with ``_target_`` as what they describe."""
-    if isinstance(value, Mapping) and "_target_" in value:
-        return make(where, value)
-    return tuple(_made(where, item) for item in value) if isinstance(value, list) else value
-
-
-def _near(name: str, names: Iterable[Any]) -> str:
-    near = difflib.get_close_matches(name, [str(other) for other in names], n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
+    return kind(**{key: whole(f"{name}.{key}", spec.get(key), 0) for key in names})

@@ -18,7 +18,9 @@ from cohorts.data import covariate_values, individual_data
 from cohorts.drawing import fitted
 from trials.data import DataSource, read_source
 from trials.errors import TrialError
+from trials.making import known, number, whole
 from trials.manifest import source_digest
+from trials.reference import Reference, read_references
 
 if TYPE_CHECKING:
     from trials.protocol import Protocol, Trial
@@ -43,6 +45,8 @@ class Calibration:
     """Checks of the fit (rhat, ess, divergences) that may fail; recorded."""
     posterior: Path | None
     """A posterior saved before, taken instead of a fit."""
+    references: tuple[Reference, ...] = ()
+    """Fits of the same model to the same data by others; shown, never used."""
 
     @property
     def sampler(self) -> dict[str, Any]:
@@ -83,9 +87,7 @@ def read_calibration(
     TrialError, DataError, ModelError
         Naming what is wrong with the data, or why the model cannot be fitted.
     """
-    for key in spec:
-        if key not in (*SAMPLER, "posterior"):
-            raise TrialError(f"calibration.{key}: unknown field; known are posterior, {', '.join(SAMPLER)}")
+    known("calibration", spec, (*SAMPLER, "posterior"))
     if missing := [key for key in SAMPLER if spec.get(key) is None]:
         raise TrialError(f"calibration.{missing[0]}: missing")
     source = read_source(data, protocol.model, folders)
@@ -94,8 +96,18 @@ def read_calibration(
     saved = spec.get("posterior")
     if saved is not None and not Path(saved).is_file():
         raise TrialError(f"calibration.posterior: there is no file {saved!r}")
-    sampler = {key: tuple(spec[key]) if key == "allow" else spec[key] for key in SAMPLER}
-    return Calibration(source, **sampler, posterior=None if saved is None else Path(saved))
+    names = [coefficient.name for coefficient in protocol.population.coefficients]
+    references = read_references(data.get("reference_fits") or (), names)
+    return Calibration(
+        source,
+        chains=whole("calibration.chains", spec["chains"], 1),
+        tune=whole("calibration.tune", spec["tune"], 1),
+        draws=whole("calibration.draws", spec["draws"], 1),
+        target_accept=number("calibration.target_accept", spec["target_accept"]),
+        allow=tuple(spec["allow"]),
+        posterior=None if saved is None else Path(saved),
+        references=references,
+    )
 
 
 def gather(trial: Trial, seed: int, root: Path | None, tell: Tell) -> Evidence:
@@ -172,9 +184,7 @@ def thinned(protocol: Protocol, posterior: xr.DataTree) -> xr.DataTree:
     return small
 
 
-def _fit(
-    protocol: Protocol, calibration: Calibration, events: engine.EventTable, seed: int, tell: Tell
-) -> xr.DataTree:
+def _fit(protocol: Protocol, calibration: Calibration, events: engine.EventTable, seed: int, tell: Tell) -> xr.DataTree:
     output = calibration.source.output
     from engine.graph import prediction
 

@@ -22,7 +22,8 @@ COLUMNS = {
 """What a column may mean, and its NONMEM name."""
 WANTED = ("subject", "time", "amount", "value")
 UNITS = ("time", "amount", "value")
-FIELDS = ("name", "title", "file", "sha256", "columns", "units", "into", "output", "exclude", "provenance")
+FIELDS = ("name", "title", "file", "sha256", "columns", "units", "into", "output", "exclude", "provenance",
+          "reference_fits")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class RunFolder:
         name = f"{part}-{replicates.start}-{replicates.stop}"
         temporary = self.partial / f".{name}.tmp"
         with temporary.open("wb") as file:
-            np.savez(file, **{key: np.asarray(value) for key, value in arrays.items()})
+            np.savez(file, allow_pickle=False, **dict(arrays))
         temporary.rename(self.partial / f"{name}.npz")
 
     def saved(self, part: str) -> dict[range, dict[str, np.ndarray]]:

@@ -107,7 +107,8 @@ class Session:
         with self._timed("simulation"):
             count = total - sum(len(work.replicates) for work in works)
             self.tell("simulating trials", count, total)
-            for work, found in zip([*truths, *works], self._map([*truths, *works]), strict=True):
+            queue: list[Work | TruthWork] = [*truths, *works]
+            for work, found in zip(queue, self._map(queue), strict=True):
                 if isinstance(work, TruthWork):
                     effects.append(found)
                     continue

@@ -26,7 +26,8 @@ def job(config: Mapping[str, Any], folders: list[Path]) -> int:
     """Run one resolved configuration."""
     from rich.console import Console
 
-    from trials.build import build, make
+    from trials.build import build
+    from trials.making import make
     from trials.run import run
 
     console = Console()
