@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from engine import Model
     from trials.protocol import Result
+    from trials.reference import Reference
 
 
 DESCRIBED = {"title": "Data", "file": "File", "sha256": "SHA-256", "output": "Measured"}
@@ -28,6 +29,7 @@ class Section:
     data: Table
     verdict: Table
     summary: Table
+    references: Table
     ok: bool
 
 
@@ -36,10 +38,12 @@ def section(result: Result) -> Section:
     posterior = result.posterior
     assert posterior is not None, "the caller has looked"
     failed: Mapping[str, str] = json.loads(posterior.attrs["failed"])
+    table = cohorts.diagnose(posterior)
     return Section(
-        data(result),
-        verdict(posterior),
-        summary(cohorts.diagnose(posterior), result.trial.protocol.model),
+        data=data(result),
+        verdict=verdict(posterior),
+        summary=summary(table, result.trial.protocol.model),
+        references=references(table, result.trial.calibration.references),
         ok=not failed,
     )
 
@@ -87,7 +91,20 @@ def summary(table: pd.DataFrame, model: Model) -> Table:
     return Table(head, rows, (2, 3, 4, 5, 6, 7))
 
 
-def _number(name: str, row: Mapping[str, Any], model: Model) -> tuple[str, ...]:
+def references(table: pd.DataFrame, found: Sequence[Reference]) -> Table:
+    """Fits by others beside ours: how far apart, in standard errors of theirs."""
+    rows = []
+    for row in found:
+        mean, sd = float(table.loc[row.name, "mean"]), float(table.loc[row.name, "sd"])
+        apart = plain((mean - row.estimate) / row.error, 2)
+        ours, theirs = f"{plain(mean)} ({plain(sd, 3)})", f"{plain(row.estimate)} ({plain(row.error, 3)})"
+        rows.append((row.name, ours, theirs, apart, row.fit))
+    note = " ".join(dict.fromkeys(f"{row.fit}: {row.source}" for row in found))
+    head = ("Number", "Posterior mean (SD)", "Their estimate (SE)", "Apart, in their SE", "Fit")
+    return Table(head, tuple(rows), (1, 2, 3), note)
+
+
+def _number(name: str, row: Mapping[Any, Any], model: Model) -> tuple[str, ...]:
     return (
         name,
         shown_unit(name, str(row["units"]), model),

@@ -27,6 +27,7 @@ NOTHING = "–"
 OUTPUT_UNIT = "unit of the output"
 MINUS = "\N{MINUS SIGN}"
 GLUE = "\N{NO-BREAK SPACE}"
+ROUNDING = 1e-12
 INTERVAL = (0.025, 0.975)
 
 
@@ -41,11 +42,13 @@ class Table:
 
 
 def with_error(value: float | None, error: float | None) -> str:
-    """``0.912 ± 0.009``: a value and its standard error, to two digits of the error (one when it is 0)."""
+    """``0.912 ± 0.009``: a value and its standard error, to two digits of the error; 0 when it is but rounding."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    if not error or not math.isfinite(error):
-        return f"{plain(value)} ±{GLUE}0" if error == 0 else plain(value)
+    if error is None or not math.isfinite(error):
+        return plain(value)
+    if error <= abs(value) * ROUNDING:
+        return f"{plain(value)} ±{GLUE}0"
     digits = min(12, max(0, 1 - math.floor(math.log10(error))))
     return f"{value:.{digits}f} ±{GLUE}{error:.{digits}f}".replace("-", MINUS)
 
@@ -58,6 +61,8 @@ def plain(value: object, digits: int = 4) -> str:
         return str(value)
     if isinstance(value, float | np.floating):
         return f"{value:.{digits}g}".replace("-", MINUS) if math.isfinite(value) else NOTHING
+    if dataclasses.is_dataclass(value):
+        return f"{type(value).__name__} ({settings(value)})" if dataclasses.fields(value) else type(value).__name__
     if isinstance(value, Sequence) and not isinstance(value, str):
         nested = any(isinstance(item, Sequence) and not isinstance(item, str) for item in value)
         return ", ".join(f"({plain(item, digits)})" if nested else plain(item, digits) for item in value)

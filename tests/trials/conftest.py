@@ -18,12 +18,14 @@ from engine.model import load_model
 from trials import manifest, outcomes
 from trials.analyses.base import Analysis, outcome
 from trials.analyses.crossover_anova import AverageBioequivalence
+from trials.calibration import Calibration
 from trials.characteristics import characteristics
 from trials.designs.crossover import Crossover
 from trials.designs.parallel import Parallel
 from trials.endpoints.base import Endpoint
 from trials.folder import write_config
 from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, Result, Scenario, Store, Trial, Truth
+from trials.reference import read_references
 
 REPLICATES = 80
 RATIOS = {"gmr_095": 0.95, "gmr_100": 1.0, "gmr_125": 1.25}
@@ -339,7 +341,13 @@ def calibrated():
             "exclude": [{"column": "TIME", "equals": 0, "reason": "Before the dose."}],
             "provenance": {"source": "nobody", "licence": "<none>"}}  # fmt: skip
     config = json.dumps({**made.trial.config, "data": data})
-    described = {**made.manifest, "evidence": {"population": "calibrated", "fit": "made for this run", "key": "99ff"}}
+    values = {"cl_pop": {"estimate": 2.9, "se": 0.2}}
+    others = read_references([{"fit": "THEIRS", "source": "Nobody", "values": values}], ["cl_pop"])
+    fit = Calibration(None, 4, 200, 300, 0.95, (), None, references=others)
+    evidence = {"population": "calibrated", "fit": "made for this run", "key": "99ff"}
     return replace(
-        made, trial=replace(made.trial, config_json=config), posterior=made_up_posterior(), manifest=described
+        made,
+        trial=replace(made.trial, config_json=config, calibration=fit),
+        posterior=made_up_posterior(),
+        manifest={**made.manifest, "evidence": evidence},
     )

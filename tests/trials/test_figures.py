@@ -94,8 +94,10 @@ def test_levels_of_a_covariate_are_told_apart(calibrated):
         draws = np.random.default_rng(1).normal([0.7, 0.4], 0.1, shape)
         effect = xr.DataArray(draws, {"level": ["*1/*2", "*1/*3"]}, ("chain", "draw", "level"))
         posterior[group] = xr.DataTree(posterior[group].to_dataset().assign(beta_cl_gene=effect))
-    found = {draws.name: draws for draws in reported(posterior, calibrated.trial.protocol.model)}
+    found = {draws.name: draws for draws in reported(posterior, calibrated.trial.protocol.model, {"cl_pop": 2.9})}
     assert found["beta_cl_gene[*1/*3]"].values.mean() == pytest.approx(0.4, abs=0.02)
+    assert found["cl_pop"].reference == 2.9
+    assert found["ka_pop"].reference is None
     assert found["beta_cl_gene[*1/*2]"].label == "β cl gene[*1/*2]"
 
 
@@ -157,7 +159,7 @@ def test_power_of_a_result_has_its_shares_and_curve(synthetic, synthetic_charact
         share = by[first].get("power", by[first].get("type_1_error"))["value"]
         drawn = np.concatenate([np.atleast_1d(line.get_ydata()) for line in figure.axes[0].get_lines()])
         assert np.isclose(drawn.astype(float), share).any()
-    exact = any("exact, CV" in text for text in texts(figure))
+    exact = any("within-subject CV" in text for text in texts(figure))
     assert exact == (synthetic.power_curve is not None)
 
 
@@ -206,35 +208,35 @@ def test_responses_and_distributions(rng):
 def simulated():
     times = np.linspace(0, 240, 50)
     model = load_model("warfarin_inr")
-    data = {o.name: (("subject", "time"), np.vstack([times, -times])) for o in model.outputs}
-    return model, xr.Dataset(data, coords={"time": times})
+    return model, times, {o.name: times + index for index, o in enumerate(model.outputs)}
 
 
-def test_whatif_shows_the_first_patient_and_every_dose(simulated):
-    model, out = simulated
+def test_whatif_shows_the_patient_and_every_dose(simulated):
+    model, times, outputs = simulated
     dosing = Regimen.parse("10 mg into depot every 1 day, 3 times; 5 mg into depot at 72 h every 24 h, 90 times; "
                            "24 mg into central at 1 day rate 1 mg/h")  # fmt: skip
-    figure = whatif.typical(model, dosing, out, "a patient")
+    figure = whatif.typical(model, whatif.administered(model, dosing), times, outputs, title="a patient")
     assert len(figure.axes) == len(model.outputs) + 1
-    np.testing.assert_allclose(figure.axes[0].get_lines()[0].get_ydata(), out["concentration"].values[0])
-    np.testing.assert_allclose(figure.axes[0].get_lines()[0].get_xdata()[-1], 10.0)
+    for axes, values in zip(figure.axes, outputs.values(), strict=False):
+        np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), values)
+        np.testing.assert_allclose(axes.get_lines()[0].get_xdata()[-1], 10.0)
     strip = figure.axes[-1]
     marks = [line.get_xdata()[0] for line in strip.get_lines() if line.get_marker() == "^"]
     np.testing.assert_allclose(marks, np.arange(11))
     bars = [line.get_xdata() for line in strip.get_lines() if line.get_marker() != "^"]
     np.testing.assert_allclose(bars, [[1.0, 2.0]])
-    assert {"10 mg", "5 mg", "24 mg", "depot", "central"} <= set(texts(figure))
+    assert {"a patient", "10 mg", "5 mg", "24 mg", "depot", "central"} <= set(texts(figure))
     assert figure.axes[1].get_ylabel() == "inr"
     assert strip.get_xlabel() == "time (days)"
 
 
 def test_whatif_shows_what_a_policy_chose(simulated):
-    model, out = simulated
-    out = out.assign(amount=(("subject", "administration"), [[5.0, 0.0, 7.5], [1.0, 1.0, 1.0]]))
-    figure = whatif.typical(model, None, out.assign_coords(dose_time=("administration", [0.0, 24.0, 48.0])), "policy")
+    model, times, outputs = simulated
+    given = whatif.chosen(model, "depot", np.array([0.0, 24.0, 48.0]), np.array([5.0, 0.0, 7.5]))
+    figure = whatif.typical(model, given, times, outputs, title="policy")
     marks = [line.get_xdata()[0] for line in figure.axes[-1].get_lines()]
     np.testing.assert_allclose(marks, [0.0, 2.0])
-    assert {"5", "7.5"} <= set(texts(figure))
+    assert {"5 mg", "7.5 mg"} <= set(texts(figure))
 
 
 def test_ends_of_curves_do_not_overlap():

@@ -177,6 +177,12 @@ def test_verdict_of_the_sampler(calibration, calibrated):
     assert section.verdict.rows[2] == ("Divergent transitions", "7", "at most 0", "no, allowed by the configuration")
 
 
+def test_fit_of_others_stands_beside_ours(calibration, calibrated):
+    row = cohorts.diagnose(calibrated.posterior).loc["cl_pop"]
+    apart = plain((row["mean"] - 2.9) / 0.2, 2)
+    assert ["cl_pop", f"{plain(row['mean'])} ({plain(row['sd'], 3)})", "2.9 (0.2)", apart, "THEIRS"] in calibration.rows
+
+
 def test_data_behind_the_posterior(calibration):
     for row in (["Licence", "<none>"], ["Left out", "TIME = 0: Before the dose."], ["Fit", "made for this run"]):
         assert row in calibration.rows
@@ -205,6 +211,7 @@ def test_how_to_reproduce(page, synthetic):
         (0.91234, 0.0089, "0.9123 ±\u00a00.0089"),
         (-1234.5, 56.0, "\N{MINUS SIGN}1234 ±\u00a056"),
         (0.05, 0.0, "0.05 ±\u00a00"),
+        (0.95, 1e-17, "0.95 ±\u00a00"),
         (0.5, None, "0.5"),
         (None, None, "–"),
         (float("nan"), 0.1, "–"),

@@ -84,7 +84,8 @@ def _exact(result: Result, analysis: Analysis) -> Curve | None:
     effect = np.geomspace(0.97 * analysis.lower, 1.03 * analysis.upper, CURVE_POINTS)
     limits = {"lower": analysis.lower, "upper": analysis.upper, "alpha": analysis.alpha}
     power_at = bioequivalence(cv, _completers(source), effect, **limits)
-    return Curve(f"exact, CV {100 * cv:.1f} %", effect, power_at)
+    remark = f"within-subject CV {100 * cv:.1f} %"
+    return Curve("exact, by Owen's Q", effect, power_at, remark=remark)
 
 
 def _completers(source: xr.Dataset) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,19 +26,20 @@ def posterior_pictures(result: Result) -> Iterator[Picture]:
     posterior = result.posterior
     assert posterior is not None, "the caller has looked"
     yield _check(result, posterior)
-    parameters = reported(posterior, result.trial.protocol.model)
+    others = {row.name: row.estimate for row in reversed(result.trial.calibration.references)}
+    parameters = reported(posterior, result.trial.protocol.model, others)
     caption = "What the data taught about the population: posterior and prior of every fitted number."
     yield Picture("posterior", "Posterior over prior", caption, densities(parameters))
     caption = "Chains should be indistinguishable; their ranks then lie about 1, mostly within the grey 90 % band."
     yield Picture("chains", "Sampling diagnostics", caption, chains(parameters))
 
 
-def reported(posterior: xr.DataTree, model: Model) -> list[Draws]:
-    """Draws of every population-level number the fit reports, with its prior draws."""
+def reported(posterior: xr.DataTree, model: Model, others: Mapping[str, float]) -> list[Draws]:
+    """Draws of every population-level number the fit reports, with its prior draws and the estimate of `others`."""
     table = cohorts.diagnose(posterior)
     rows = [(str(name), unit_of(str(name), str(unit), model)) for name, unit in table["units"].items()]
     return [
-        Draws(name, unit, _values(posterior, "posterior", name), _values(posterior, "prior", name))
+        Draws(name, unit, _values(posterior, "posterior", name), _values(posterior, "prior", name), others.get(name))
         for name, unit in rows
     ]
 

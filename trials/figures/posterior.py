@@ -107,7 +107,7 @@ def _density_key(parameters: Sequence[Draws]) -> str:
     if any(parameter.prior is not None for parameter in parameters):
         words.append("grey dashes: prior")
     if any(parameter.reference is not None for parameter in parameters):
-        words.append("orange line: published reference")
+        words.append("orange line: another fit to the same data")
     return "   ".join(words)
 
 
@@ -132,10 +132,10 @@ def chains(parameters: Sequence[Draws]) -> Figure:
 
 
 def _trace_panel(axes: Axes, parameter: Draws) -> None:
-    step = max(1, parameter.values.shape[1] // 400)  # more points than pixels only make the file larger
+    step = max(1, parameter.values.shape[1] // 250)  # more points than pixels only make the file larger
     draws = np.arange(0, parameter.values.shape[1], step)
     for chain, values in enumerate(parameter.values):
-        axes.plot(draws, values[::step], color=colour(chain), lw=0.45, alpha=0.8, rasterized=True)
+        axes.plot(draws, values[::step], color=colour(chain), lw=0.45, alpha=0.8)
     axes.set_ylabel("\n".join(parameter.lines), rotation=0, ha="right", va="center")
     axes.locator_params(axis="y", nbins=3)
 

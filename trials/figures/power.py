@@ -40,6 +40,8 @@ class Curve:
     effect: NDArray[np.float64]
     power: NDArray[np.float64]
     band: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    remark: str = ""
+    """What is said of it in its own panel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def _numbers(panels: Sequence[Panel]) -> dict[str, int]:
 def _curve(axes: Axes, curve: Curve, paint: str) -> None:
     if curve.band is None:
         axes.plot(curve.effect, curve.power, color=MUTED, lw=1.1, ls=(0, (4, 2)), zorder=2)
+        axes.annotate(curve.remark, (0.5, 0.16), xycoords="axes fraction", ha="center", fontsize=7.5, color=MUTED)
         return
     axes.plot(curve.effect, curve.power, color=paint, zorder=2)
     axes.fill_between(curve.effect, *curve.band, color=paint, alpha=0.2, zorder=1)

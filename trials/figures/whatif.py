@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from trials.figures.picture import clock, labelled
 from trials.figures.style import MUTED, canvas, colour, note, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    import xarray as xr
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
@@ -42,30 +40,38 @@ class Given:
     into: str
 
 
-def typical(model: Model, dosing: Regimen | None, out: xr.Dataset, title: str) -> Figure:
-    """Figure of a simulated patient.
+def typical(
+    model: Model,
+    given: Sequence[Given],
+    times: NDArray[np.float64],
+    outputs: Mapping[str, NDArray[np.float64]],
+    *,
+    title: str,
+) -> Figure:
+    """Figure of one simulated patient.
 
     Parameters
     ----------
     model
-        Whose outputs are shown.
-    dosing
-        The regimen; None when `out` has the amounts a policy chose (``amount``, with coordinate ``dose_time``).
-    out
-        Trajectories (time) or (subject, time), of which the first subject is shown.
+        Whose outputs are shown, in its order.
+    given
+        Doses in the model's units (`administered`, `chosen`); those outside of `times` are not shown.
+    times, outputs
+        Times (time,), and by output the values (time,).
     title
         What stands above.
     """
-    patient = out.isel(subject=0) if "subject" in out.dims else out
-    times = np.asarray(patient["time"].values, dtype=float)
     shown, unit = clock(times, model.time)
-    factor = shown[-1] / times[-1] if times[-1] else 1.0
-    traces = [Trace(labelled(o.name, o.unit), np.asarray(patient[o.name].values)) for o in model.outputs]
-    given = chosen(patient) if dosing is None else [dose for each in dosing.doses for dose in doses(model, each)]
-    within = [
-        Given(d.time * factor, d.length * factor, d.text, d.into) for d in given if times[0] <= d.time <= times[-1]
-    ]
-    return whatif(shown, traces, sorted(within, key=lambda dose: dose.time), time_label=f"time ({unit})", title=title)
+    factor = float(shown[-1] / times[-1]) if times[-1] else 1.0
+    within = sorted((d for d in given if times[0] <= d.time <= times[-1]), key=lambda dose: dose.time)
+    scaled = [replace(dose, time=dose.time * factor, length=dose.length * factor) for dose in within]
+    traces = [Trace(labelled(output.name, output.unit), outputs[output.name]) for output in model.outputs]
+    return whatif(shown, traces, scaled, time_label=f"time ({unit})", title=title)
+
+
+def administered(model: Model, regimen: Regimen) -> list[Given]:
+    """Every administration of a regimen."""
+    return [given for dose in regimen.doses for given in doses(model, dose)]
 
 
 def doses(model: Model, dose: Dose) -> Iterator[Given]:
@@ -80,10 +86,11 @@ def doses(model: Model, dose: Dose) -> Iterator[Given]:
         yield Given(plain.at + number * (plain.every or 0.0), length, f"{plain.amount:g} {state.unit}", dose.into)
 
 
-def chosen(patient: xr.Dataset) -> list[Given]:
-    """The amounts a policy gave a patient."""
-    pairs = zip(patient["dose_time"].values, patient["amount"].values, strict=True)
-    return [Given(float(time), 0.0, f"{amount:.3g}", "doses") for time, amount in pairs if amount > 0]
+def chosen(model: Model, into: str, times: NDArray[np.float64], amounts: NDArray[np.float64]) -> list[Given]:
+    """The `amounts` (administration,) a policy gave one patient at `times` (administration,)."""
+    unit = next(state.unit for state in model.states if state.name == into)
+    pairs = zip(times.tolist(), amounts.tolist(), strict=True)
+    return [Given(time, 0.0, f"{amount:.3g} {unit}", into) for time, amount in pairs if amount > 0]
 
 
 @styled
