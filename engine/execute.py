@@ -1,207 +1,225 @@
-"""Executors: where work runs. Each maps a function over items and gives results in the items' order.
+"""Where work is done: here, in threads, or on a Dask cluster. The answer is the same to the bit.
 
-A function and its items travel (they pickle: frozen specifications, never compiled code), so every executor computes
-the same numbers. At most a few items a worker are under way at a time; an item whose worker dies is done again;
-interrupting cancels what has not started.
+An executor maps a function over items and gives the results in the order of the items. What travels is the function's
+name and the item, never a compiled function: workers compile for themselves and keep what they compiled.
 """
 
+import logging
+import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import SolverError
+from engine.errors import ClusterError
 
 if TYPE_CHECKING:
     from distributed import Client
 
-_AHEAD = 2
-"""Items under way for each worker: one in work and one waiting."""
-_RETRIES = 3
-_CONNECT = "5s"
+type Progress = Callable[[int, int], None]
+"""Told after each result how many there are and how many there will be."""
 
-
-class ExecutorError(SolverError):
-    """Work cannot be done where it was sent."""
+AHEAD = 4
+"""Items submitted for each worker before the first result is taken: enough to keep it busy, few enough to stay small."""
+RETRIES = 3
+"""Times an item is tried again after its worker died; its numbers follow from its address, so they are the same."""
 
 
 class Executor(ABC):
-    """Abstract place where work runs."""
+    """Maps a function over items; a frozen value that holds no process and no connection between calls."""
 
     __slots__ = ()
 
     @abstractmethod
+    def results[Item, Result](self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Results in the order of the items, a bounded number of them computed ahead."""
+
+    @abstractmethod
+    def open(self) -> "AbstractContextManager[Executor]":
+        """Executor with the same workers, which stay between several maps for as long as the context lasts."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise :class:`engine.ClusterError` when work could not be done here; costs a few seconds at most."""
+
     def map[Item, Result](
-        self, function: Callable[[Item], Result], items: Iterable[Item], *, progress: Callable[[int], object] | None = None
-    ) -> Iterator[Result]:  # fmt: skip
-        """Results of ``function`` for each item, in order, while later ones are computed.
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, progress: Progress | None = None
+    ) -> Iterator[Result]:
+        """Apply ``function`` to each item.
 
         Parameters
         ----------
-        function, items
-            Both must pickle.
+        function
+            A module-level function, so that other processes find it.
+        items
+            What it is applied to; frozen specifications and arrays that pickle.
         progress
-            Called with the number of results so far after each.
-        """
+            Called with the number of results so far and in all, after each.
 
-    @abstractmethod
-    def open(self) -> AbstractContextManager["Executor"]:
-        """Executor that keeps its workers between several maps, for as long as the context lasts."""
+        Returns
+        -------
+        Iterator over the results in the order of the items. Closing it, or an interrupt, cancels what is not done.
+        """
+        items = list(items)
+        for done, result in enumerate(self.results(function, items), start=1):
+            if progress is not None:
+                progress(done, len(items))
+            yield result
 
 
 @dataclass(frozen=True, slots=True)
 class Serial(Executor):
-    """This process, one item after another."""
+    """One item after another, in this process."""
 
-    def map[Item, Result](
-        self, function: Callable[[Item], Result], items: Iterable[Item], *, progress: Callable[[int], object] | None = None
-    ) -> Iterator[Result]:  # fmt: skip
-        """Results in order."""
-        return _report(map(function, items), progress)
+    def results[Item, Result](self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Results as they are asked for."""
+        return map(function, items)
 
     def open(self) -> AbstractContextManager[Executor]:
-        """Itself; there is nothing to keep."""
+        """Itself: there is nothing to keep."""
         return nullcontext(self)
+
+    def check(self) -> None:
+        """Nothing can be amiss."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threads(Executor):
-    """Threads of this process; the compiled solvers run side by side, Python itself does not."""
+    """Threads of this process; compiled solvers run side by side, numpy and Python partly."""
 
-    workers: int
+    n: int
 
     def __post_init__(self) -> None:
-        """Refuse what is no number of workers."""
-        _check_workers(self.workers)
+        """Refuse no threads."""
+        _positive("threads.n", self.n)
 
-    def map[Item, Result](
-        self, function: Callable[[Item], Result], items: Iterable[Item], *, progress: Callable[[int], object] | None = None
-    ) -> Iterator[Result]:  # fmt: skip
-        """Results in order."""
-        return _report(self._run(function, items), progress)
+    def results[Item, Result](self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Results of a pool of ``n`` threads."""
+        with ThreadPoolExecutor(self.n) as pool:
+            pending: deque[Future[Result]] = deque()
+            try:
+                yield from _in_order(pending, lambda item: pool.submit(function, item), items, AHEAD * self.n)
+            finally:
+                for future in pending:
+                    future.cancel()
 
     def open(self) -> AbstractContextManager[Executor]:
-        """Itself; threads are cheap to start."""
+        """Itself: threads start at once."""
         return nullcontext(self)
 
-    def _run[Item, Result](self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        with ThreadPoolExecutor(self.workers) as pool:
-            try:
-                submit: Callable[[Item], Future[Result]] = lambda item: pool.submit(function, item)  # noqa: E731
-                yield from _in_order(submit, items, _AHEAD * self.workers)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+    def check(self) -> None:
+        """Nothing can be amiss."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Dask(Executor):
-    """Worker processes of Dask: on this machine, or wherever a scheduler has them.
+    """Processes of this machine, or the workers of a Dask scheduler.
 
-    Parameters
+    Attributes
     ----------
-    client
-        A ``distributed.Client``, the address of a scheduler (``tcp://host:8786``), or None for workers on this machine
-        that live while there is work.
+    client_or_address
+        A connected ``distributed.Client``, an address such as ``tcp://10.0.0.1:8786``, or None for processes of this
+        machine, which live as long as one call of :meth:`map`.
     workers
-        How many local processes of one thread each, when ``client`` is None.
+        Number of local processes, each with one thread; None for one a core. Only without an address.
+    timeout
+        Seconds to wait for the scheduler.
+
+    Notes
+    -----
+    Local processes import the caller's main module: a script needs the usual ``if __name__ == "__main__":``.
     """
 
-    client: "Client | str | None" = None
+    client_or_address: Any = None
     workers: int | None = None
+    timeout: float = 5.0
 
     def __post_init__(self) -> None:
-        """Refuse contradictory fields."""
-        if self.client is None:
-            _check_workers(self.workers)
-        elif self.workers is not None:
-            raise ExecutorError(f"Dask: workers is {self.workers}, but a scheduler is given; it has its own workers")
+        """Refuse a number of local processes for a cluster that has its own."""
+        if self.workers is not None:
+            if self.client_or_address is not None:
+                raise ClusterError("cluster.workers: a scheduler has its own workers; got a scheduler and a number")
+            _positive("cluster.workers", self.workers)
 
-    def map[Item, Result](
-        self, function: Callable[[Item], Result], items: Iterable[Item], *, progress: Callable[[int], object] | None = None
-    ) -> Iterator[Result]:  # fmt: skip
-        """Results in order; ExecutorError when the scheduler is not reached or has no workers."""
-        return _report(self._run(function, items), progress)
+    def results[Item, Result](self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Results from the cluster's workers; an item whose worker dies is done again by another."""
+        with self._client() as client:
+            pending: deque[Any] = deque()
+
+            def submit(item: Item) -> Any:  # noqa: ANN401 (distributed has no types)
+                return client.submit(function, item, pure=False, retries=RETRIES)
+
+            try:
+                yield from _in_order(pending, submit, items, AHEAD * max(1, len(client.nthreads())))
+            finally:
+                client.cancel(list(pending))
 
     @contextmanager
     def open(self) -> Iterator[Executor]:
-        """Executor connected to the same workers throughout."""
-        with self._connect() as client:
+        """Executor connected to workers that stay."""
+        with self._client() as client:
             yield Dask(client)
 
-    def _run[Item, Result](self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        with self._connect() as client:
-            count = len(client.scheduler_info()["workers"])
-            if not count:
-                raise ExecutorError("Dask: the scheduler has no workers; start some, then run again")
-            futures: set[Any] = set()
+    def check(self) -> None:
+        """Connect to the scheduler and ask for its workers."""
+        if self.client_or_address is None:
+            return
+        with self._client() as client:
+            if not client.nthreads():
+                raise ClusterError(f"cluster: the scheduler {self._where} has no workers; start some, then try again")
 
-            def submit(item: Item) -> Any:  # noqa: ANN401
-                future = client.submit(function, item, pure=False, retries=_RETRIES)
-                futures.add(future)
-                return future
-
-            try:
-                yield from _in_order(submit, items, _AHEAD * count, futures.discard)
-            finally:
-                client.cancel(list(futures))
+    @property
+    def _where(self) -> str:
+        return str(getattr(self.client_or_address, "scheduler", self.client_or_address))
 
     @contextmanager
-    def _connect(self) -> "Iterator[Client]":
+    def _client(self) -> "Iterator[Client]":
+        """Connect, or start processes, for as long as the context lasts; a caller's own client stays open."""
         from distributed import Client, LocalCluster
 
-        if isinstance(self.client, Client):
-            yield self.client
-        elif self.client is None:
-            with LocalCluster(**_LOCAL, n_workers=self.workers) as cluster, Client(cluster) as client:
+        if isinstance(self.client_or_address, Client):
+            yield self.client_or_address
+        elif self.client_or_address is not None:
+            with _connect(str(self.client_or_address), self.timeout) as client:
                 yield client
         else:
-            with _reach(self.client) as client:
+            count = self.workers or os.cpu_count() or 1
+            with (
+                LocalCluster(  # type: ignore[no-untyped-call]
+                    n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                ) as cluster,
+                Client(cluster) as client,  # type: ignore[no-untyped-call]
+            ):
                 yield client
 
 
-_LOCAL: dict[str, Any] = {
-    "processes": True, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None, "silence_logs": 40,
-}  # fmt: skip
-
-
-def _reach(address: str) -> "Client":
+def _connect(address: str, timeout: float) -> "Client":
     from distributed import Client
 
     try:
-        return Client(address, timeout=_CONNECT)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ExecutorError(f"Dask: no scheduler answers at {address!r} within {_CONNECT} ({error})") from None
+        return Client(address, timeout=timeout)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"cluster: no Dask scheduler answers at {address!r} within {timeout:g} s ({type(error).__name__}). "
+            "Start one with `dask scheduler`, correct the address, or use cluster=local."
+        ) from error
 
 
 def _in_order[Item](
-    submit: Callable[[Item], Any], items: Iterable[Item], ahead: int, done: Callable[[Any], object] = lambda _: None
+    pending: deque[Any], submit: Callable[[Item], Any], items: Sequence[Item], ahead: int
 ) -> Iterator[Any]:
-    """Give results in order, keeping ``ahead`` items under way."""
-    waiting: deque[Any] = deque()
+    """Results in order, at most ``ahead`` items submitted and not yet taken; these are in ``pending``."""
     for item in items:
-        waiting.append(submit(item))
-        if len(waiting) >= ahead:
-            yield _finish(waiting.popleft(), done)
-    while waiting:
-        yield _finish(waiting.popleft(), done)
+        pending.append(submit(item))
+        if len(pending) >= ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
-def _finish(future: Any, done: Callable[[Any], object]) -> Any:  # noqa: ANN401
-    result = future.result()
-    done(future)
-    return result
-
-
-def _report[Result](results: Iterator[Result], progress: Callable[[int], object] | None) -> Iterator[Result]:
-    for count, result in enumerate(results, start=1):
-        if progress is not None:
-            progress(count)
-        yield result
-
-
-def _check_workers(workers: int | None) -> None:
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ExecutorError(f"executor: workers is {workers!r}; how many, 1 or more, is wanted")
+def _positive(field: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ClusterError(f"{field}: wants a whole number of at least 1, got {value!r}")

@@ -21,6 +21,8 @@ from engine.status import Status
 
 type Floats = NDArray[np.float64]
 
+_REGISTERS = 2
+"""Registers a pack fills: two share the cost of a call from Python; with four, lanes wait for each other too much."""
 _REST = 200
 """Attempted explicit steps over an interval where no Taylor series exists."""
 
@@ -122,7 +124,7 @@ def _outcomes() -> tuple[Any, Any]:
 def _compile(model: Model, infused: tuple[int, ...], tolerance: float, max_steps: int, _thread: int) -> Machine:
     import heyoka as hy
 
-    lanes = max(int(hy.recommended_simd_size()), 2)
+    lanes = _REGISTERS * int(hy.recommended_simd_size())
     counted = scaled(model)
     system = _system(model, counted, infused)
     parameters = len(model.parameters) + 2 * len(counted) + len(infused)

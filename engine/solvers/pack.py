@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from engine.solvers import cycles
 from engine.solvers.base import Problem
 from engine.solvers.lanes import Machine
-from engine.solvers.scales import sizes
+from engine.solvers.scales import Growth
 from engine.status import Status
 from engine.timeline import SteadyState
 
@@ -17,13 +17,13 @@ type Floats = NDArray[np.float64]
 
 
 def walk(
-    problem: Problem, machine: Machine, largest: Floats, subjects: NDArray[np.int64]
+    problem: Problem, machine: Machine, growth: Growth, subjects: NDArray[np.int64]
 ) -> tuple[Floats, Floats, NDArray[np.int8]]:
     """Samples, (subject, sample, state), states at the end and status of these subjects, at most one a lane.
 
-    ``largest`` is the largest dose so far of every subject of the problem at each node.
+    ``growth`` says in what sizes to count the states of every subject of the problem.
     """
-    pack = _pack(problem, machine, largest, np.resize(subjects, machine.lanes))
+    pack = _pack(problem, machine, growth, np.resize(subjects, machine.lanes))
     pack.walk()
     kept = slice(0, len(subjects))
     return np.moveaxis(pack.samples[:, :, kept], 2, 0), (machine.state * pack.size)[:, kept].T, pack.status[kept]
@@ -42,7 +42,8 @@ class _Pack:
     rate: Floats
     slot: NDArray[np.int64]
     resets: NDArray[np.bool_]
-    largest: Floats
+    epoch: NDArray[np.int64]
+    sizes: Floats
     initial: Floats
     size: Floats
     samples: Floats
@@ -52,14 +53,14 @@ class _Pack:
         """Go through the nodes. What is to do at each is found beforehand, for all lanes together."""
         moves, jumps, resets, grows, sampled = self._plan()
         settles = self._settling()
-        self._resize(self.largest[0])
+        self._resize(self.epoch[0])
         for node, moving in enumerate(moves):
             if moving and not self._take(self.machine.move(self.time[node], self.time[node + 1])):
                 return
             if resets[node]:
                 self.machine.state[:] = np.where(self.resets[node], self.initial / self.size, self.machine.state)
             if grows[node]:
-                self._resize(self.largest[node + 1])
+                self._resize(self.epoch[node + 1])
             for steady in settles.get(node, ()):
                 if not self._take(self._settle(steady, node)):
                     return
@@ -72,7 +73,7 @@ class _Pack:
     def _plan(self) -> tuple[list[bool], ...]:
         doing = (
             np.any(np.diff(self.time, axis=0) != 0, axis=1), np.any(self.jump != 0, axis=(1, 2)),
-            np.any(self.resets, axis=1), np.any(np.diff(self.largest, axis=0) != 0, axis=1), np.any(self.slot >= 0, axis=1),
+            np.any(self.resets, axis=1), np.any(np.diff(self.epoch, axis=0) != 0, axis=1), np.any(self.slot >= 0, axis=1),
         )  # fmt: skip
         return tuple(flags.tolist() for flags in doing)
 
@@ -84,10 +85,9 @@ class _Pack:
                 found.setdefault(int(node), []).append(one)
         return found
 
-    def _resize(self, largest: Floats) -> None:
+    def _resize(self, epoch: NDArray[np.int64]) -> None:
         """Count states in sizes that suit the largest dose so far."""
-        named = dict(zip(self.machine.names, self.parameters, strict=True))
-        size = sizes(self.problem.model, named, self.initial, largest, self.problem.timeline.into)
+        size = self.sizes[epoch, :, np.arange(len(epoch))].T
         self.machine.state[:] *= self.size / size
         self.size[:] = size
         self.machine.load(self.parameters, self.size)
@@ -123,8 +123,8 @@ class _Pack:
     def _repeat(self, source: int, lane: int) -> None:
         self.machine.copy_lane(source, lane)
         arrays: list[NDArray[Any]] = [
-            self.subject, self.parameters, self.time, self.jump, self.rate, self.slot, self.resets, self.largest, self.initial,
-            self.size,
+            self.subject, self.parameters, self.time, self.jump, self.rate, self.slot, self.resets, self.epoch, self.initial,
+            self.size, self.sizes,
         ]  # fmt: skip
         for values in arrays:
             values[..., lane] = values[..., source]
@@ -149,7 +149,7 @@ class _Pack:
         return np.where(sound & (status == Status.ok), self.machine.state * self.size, np.nan)
 
 
-def _pack(problem: Problem, machine: Machine, largest: Floats, subject: NDArray[np.int64]) -> _Pack:
+def _pack(problem: Problem, machine: Machine, growth: Growth, subject: NDArray[np.int64]) -> _Pack:
     timeline = problem.timeline
 
     def lanes(values: NDArray[Any]) -> NDArray[Any]:
@@ -163,7 +163,7 @@ def _pack(problem: Problem, machine: Machine, largest: Floats, subject: NDArray[
         parameters=np.stack(parameters) if parameters else np.empty((0, len(subject))),
         time=np.concatenate([lanes(timeline.start)[None], lanes(timeline.time)]),
         jump=lanes(timeline.jump), rate=lanes(timeline.rate), slot=lanes(timeline.slot), resets=lanes(timeline.resets),
-        largest=np.concatenate([problem.largest[subject][None], lanes(largest)]), initial=initial,
+        epoch=lanes(growth.epoch), sizes=np.ascontiguousarray(growth.sizes[:, :, subject]), initial=initial,
         size=np.ones_like(initial), samples=np.full((timeline.samples, *initial.shape), np.nan),
         status=np.zeros(len(subject), dtype=np.int8),
     )  # fmt: skip

@@ -7,6 +7,7 @@ is exact; they follow the doses given so far and never what comes later, so that
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from engine import equations
 from engine.algebras.arrays import ARRAYS
 from engine.expression import Number, evaluate
+from engine.solvers.base import Problem
 from engine.specification import Model
 from engine.structure import jacobian
 
@@ -67,6 +69,25 @@ def sizes(
     fixed = sorted(set(range(len(model.states))) - set(scaled(model)))
     size[fixed] = 1.0
     return size
+
+
+class Growth(NamedTuple):
+    """Sizes as doses grow: ``sizes`` (epoch, state, subject) and the epoch each subject is in, (subject, 1 + node)."""
+
+    sizes: Floats
+    epoch: NDArray[np.int64]
+
+
+def follow(problem: Problem, largest: Floats) -> Growth:
+    """Sizes of the states before the first node and after each, given the largest dose so far, (subject, node)."""
+    all_ = np.concatenate([problem.largest[:, None], largest], axis=1)
+    epoch = np.concatenate([np.zeros((len(all_), 1), dtype=np.int64), np.cumsum(np.diff(all_, axis=1) != 0, axis=1)], axis=1)
+    found = []
+    for number in range(int(np.max(epoch, initial=0)) + 1):
+        first = np.argmax(epoch >= number, axis=1)
+        dose = all_[np.arange(len(all_)), first]
+        found.append(sizes(problem.model, problem.parameters, problem.initial.T, dose, problem.timeline.into))
+    return Growth(np.stack(found), epoch)
 
 
 def _settled(
