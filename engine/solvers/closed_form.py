@@ -108,7 +108,8 @@ def _march(problem: Problem, system: System) -> Trajectory:
 
 def _powers(system: System, timeline: Timeline, subjects: int) -> Iterator[Entries | None]:
     """Exponential of each step in turn, computed some at a time and kept while it is used again; None for no step."""
-    steps = np.diff(timeline.time, axis=1, prepend=timeline.start[:, None])
+    start = np.broadcast_to(timeline.start[:, None], (len(timeline.time), 1))
+    steps = np.diff(timeline.time, axis=1, prepend=start)
     moves = np.any(steps != 0, axis=0)
     shared = len(steps) == 1
     keys = [(float(steps[0, node]) if shared else node) if moves[node] else None for node in range(len(moves))]

@@ -14,6 +14,7 @@ import scipy.linalg
 import xarray as xr
 from pytensor.compile.mode import Mode
 
+import engine
 from engine import equations, structure
 from engine.algebras.arrays import ARRAYS
 from engine.differences import divided_difference, exponential_difference
@@ -328,6 +329,25 @@ def test_an_event_table_is_taken_as_it_is():
     np.testing.assert_allclose(found, [0, 10, 10 * np.exp(-1), 0, 10 * np.exp(-0.5)], rtol=1e-14)
     with pytest.raises(DataError, match=r"v has the shape \(2,\), wanted one value for 3 subjects"):
         predicted({"cl": 1.0, "v": pt.as_tensor(np.ones(2))})
+
+
+@pytest.mark.parametrize("solver", ["closed_form", "taylor"])
+def test_what_is_fitted_is_what_is_simulated(solver):
+    """Each of the twelve has a lag and a fraction absorbed of their own; one absorbs as fast as they eliminate."""
+    table = read_nonmem(THEOPHYLLINE)
+    model = load_model("theophylline_oral")
+    rng = np.random.default_rng(2)
+    values = {name: value * rng.lognormal(0, 0.4, 12) for name, value in model.typical.items()}
+    values["tlag"] = rng.uniform(0, 0.4, 12)
+    values["ka"][3] = values["cl"][3] / values["v"][3]
+    predicted = prediction(model, table.doses, table.observations, "concentration", subjects=table.ids.tolist())
+    fitted = compiled(predicted, model)(values)[0]
+    times = np.unique(table.observations["time"].values)
+    people = xr.Dataset({name: ("subject", value) for name, value in values.items()}, coords={"subject": table.ids})
+    out = engine.simulate(model, people, table, times, solver=solver)
+    where = {name: xr.DataArray(table.observations[name].values, dims="observation") for name in ("subject", "time")}
+    simulated = out["concentration"].sel(where).values
+    np.testing.assert_allclose(fitted, simulated, rtol=1e-10 if solver == "closed_form" else 1e-7, atol=1e-12)
 
 
 @pytest.mark.parametrize(
