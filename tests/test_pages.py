@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import trials
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FILE = re.compile(r"^`(mine/\S+)`\n\n```(?:yaml|python)\n(.*?)^```", re.M | re.S)
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.M | re.S)
@@ -56,6 +58,12 @@ def test_page_runs_as_it_stands(page, tmp_path):
         for characteristics in analyses.values():
             assert {row["replicates"] for row in characteristics.values()} <= {20}
             assert all(row["value"] is None or row["mcse"] is not None for row in characteristics.values())
+
+
+def test_design_without_python_loads(tmp_path):
+    written("add_a_design", tmp_path)
+    trial = trials.load("theophylline_bioequivalence", ["design=balaam"], config_dir=tmp_path / "mine")
+    assert trial.protocol.design.orders == ((0, 0), (1, 1), (0, 1), (1, 0))
 
 
 def test_wrong_unit_is_refused_with_its_line(tmp_path):
