@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from engine.model import Model, load_model
     from engine.nonmem import read_nonmem
     from engine.policy import Policy, replay
-    from engine.simulation import simulate, simulate_arrays
+    from engine.simulation import simulate, simulate_arrays, simulate_policy
     from engine.status import Status
 
 __all__ = [
     "DataError", "Dose", "DosingError", "EventTable", "Model", "ModelError", "Policy", "Regimen", "SolverError",
     "Status", "executors", "load_model", "read_nonmem", "replay", "simulate", "simulate_arrays",
+    "simulate_policy",
 ]  # fmt: skip
 
 _HOMES = {
     "DataError": "errors", "Dose": "dosing", "DosingError": "errors", "EventTable": "events", "Model": "model",
     "ModelError": "errors", "Policy": "policy", "Regimen": "dosing", "SolverError": "errors", "Status": "status",
     "load_model": "model", "read_nonmem": "nonmem", "replay": "policy", "simulate": "simulation",
-    "simulate_arrays": "simulation",
+    "simulate_arrays": "simulation", "simulate_policy": "simulation",
 }  # fmt: skip
 
 

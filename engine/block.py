@@ -95,7 +95,7 @@ def problem(block: Block, steps: Timeline) -> Problem:
     found = equations.initial(block.model, ARRAYS, block.parameters)
     initial = np.stack([np.broadcast_to(found[name], (block.subjects,)) for name in block.model.state_names], axis=1)
     initial = np.ascontiguousarray(initial, dtype=np.float64)
-    return Problem(block.model, block.parameters, initial, initial, steps, np.zeros(block.subjects))
+    return Problem(block.model, block.parameters, initial, initial.copy(), steps, np.zeros(block.subjects))
 
 
 def observe(block: Block, states: Floats, time: Floats) -> dict[str, Floats]:

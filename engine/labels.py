@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from engine.errors import DataError
 from engine.events import EventTable
-from engine.simulation import Arrays
+from engine.policy import Policy
+from engine.simulation import Arrays, PolicyArrays
 from engine.specification import Model
 
 
@@ -49,6 +50,25 @@ def label(model: Model, found: Arrays, subject: NDArray[Any] | None) -> xr.Datas
         coords={"subject": names, **times},
         attrs={"model": model.name, "model_digest": model.digest, "solver": found.solver, "solver_reason": found.reason},
     )
+
+
+def label_adaptive(
+    model: Model, found: PolicyArrays, subject: NDArray[Any] | None, policy: Policy
+) -> xr.Dataset:  # fmt: skip
+    """Dataset of a policy's simulation: trajectories, doses given and measurements seen."""
+    dosed = model.states[model.state_names.index(policy.into)]
+    time = {"units": model.time}
+    units = {output.name: output.unit for output in model.outputs}
+    more = {
+        "amount": (("subject", "administration"), found.amount, {"units": dosed.unit}),
+        **{f"seen_{name}": (("subject", "visit"), seen, {"units": units[name]}) for name, seen in found.seen.items()},
+    }
+    coordinates = {
+        "dose_time": ("administration", found.dose_time, time),
+        "visit_time": ("visit", np.asarray(policy.visits, dtype=np.float64), time),
+    }
+    labelled = label(model, found.arrays, subject).assign(more).assign_coords(coordinates)
+    return labelled.assign_attrs(dose_into=policy.into, policy=repr(policy))
 
 
 def _attributes(unit: str, meaning: str) -> dict[str, str]:

@@ -8,12 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine import block as blocks
 from engine import schedule as schedules
+from engine.adaptive import Setting, run
 from engine.block import Block
 from engine.configuration import build
 from engine.dosing import Regimen
 from engine.errors import DataError, DosingError, SolverError
 from engine.events import EventTable
 from engine.execute import Executor, Serial
+from engine.policy import Observe, Policy
 from engine.schedule import Schedule
 from engine.solvers.base import Solver
 from engine.specification import Model
@@ -67,8 +69,9 @@ def simulate_arrays(
 
 
 def simulate(
-    model: Model, parameters: "Mapping[str, float] | xr.Dataset", dosing: Dosing, times: ArrayLike | None = None, *,
-    solver: str | Solver = "auto", executor: Executor | None = None, before_dose: bool = False,
+    model: Model, parameters: "Mapping[str, float] | xr.Dataset", dosing: Dosing | Policy, times: ArrayLike | None = None,
+    *, solver: str | Solver = "auto", executor: Executor | None = None, before_dose: bool = False,
+    observe: Observe | None = None, covariates: "xr.Dataset | None" = None,
 ) -> "xr.Dataset":  # fmt: skip
     """Simulate each subject under its doses.
 
@@ -91,26 +94,78 @@ def simulate(
         Where blocks of subjects are computed; this process when None. Every executor gives the same bits.
     before_dose
         Whether a sample at the time of a dose is taken before it (a trough); else it is taken after it.
+    observe
+        With a policy: what the protocol lets it see, ``observe(output, visit, values)``; the true values when None.
+        A policy's own measurement at a visit is always taken before the dose of that time.
+    covariates
+        With a policy: Dataset(subject) its ``initial`` may look at.
 
     Returns
     -------
     Dataset
         Every output of the model, (subject, time), with ``units``; and ``status``, (subject), codes of
         :class:`engine.Status`: a subject that fails is NaN and never stops the others. With times of its own for each
-        subject they are the coordinate ``sample_time``, (subject, time).
+        subject they are the coordinate ``sample_time``, (subject, time). With a policy also ``amount``,
+        (subject, administration), the dose given at each ``dose_time``, and ``seen_<output>``, (subject, visit).
 
     Raises
     ------
     DataError, DosingError, SolverError
         Before anything is computed, naming the field, what it got and what it wanted.
     """
-    from engine.labels import label, unlabel
+    from engine.labels import label, label_adaptive, unlabel
 
     named, subject = unlabel(model, parameters, dosing)
+    if isinstance(dosing, Policy):
+        arrays = simulate_policy(
+            model, named, dosing, times, solver=solver, executor=executor, before_dose=before_dose, observe=observe,
+            covariates={} if covariates is None else {str(name): covariates[name].to_numpy() for name in covariates},
+        )  # fmt: skip
+        return label_adaptive(model, arrays, subject, dosing)
+    if observe is not None or covariates is not None:
+        raise DosingError("simulate: observe and covariates are for a policy; the dosing is not one")
     found = simulate_arrays(
         model, named, dosing, times, solver=solver, executor=executor, before_dose=before_dose
     )
     return label(model, found, subject)
+
+
+class PolicyArrays(NamedTuple):
+    """What :func:`simulate_policy` gives: :class:`Arrays`, and what the policy did.
+
+    ``amount`` of each dose, (subject, dose), given at ``dose_time``, (dose); ``seen`` measurements of each output,
+    (subject, visit).
+    """
+
+    arrays: Arrays
+    amount: Floats
+    dose_time: Floats
+    seen: dict[str, Floats]
+
+
+def simulate_policy(
+    model: Model, parameters: Mapping[str, ArrayLike], policy: Policy, times: ArrayLike | None, *,
+    solver: str | Solver = "auto", executor: Executor | None = None, before_dose: bool = False,
+    observe: Observe | None = None, covariates: Mapping[str, NDArray[Any]] | None = None,
+) -> PolicyArrays:  # fmt: skip
+    """Simulate a policy on plain arrays; :func:`simulate` says what the arguments mean."""
+    chosen, reason = choose(model, solver)
+    values, count = parameter_arrays(model, parameters)
+    known = dict(covariates or {})
+    if wrong := [name for name, value in known.items() if len(value) != (count or 1)]:
+        raise DataError(f"covariates: {wrong[0]} has {len(known[wrong[0]])} subjects; the parameters have {count or 1}")
+    values = {name: np.broadcast_to(value, (count or 1,)) for name, value in values.items()}
+    time = _samples(policy, times, before_dose, None).time
+    if len(time) > 1:
+        raise DataError(f"times: shape {time.shape}; with a policy, times are the same for all subjects")
+    setting = Setting(model, chosen, time[0], before_dose, observe or _truth, known)
+    found = run(setting, values, policy, executor or Serial())
+    arrays = Arrays(found.outputs, found.status, time, chosen.name, reason)
+    return PolicyArrays(arrays, found.amount, found.dose_time, found.seen)
+
+
+def _truth(_output: str, _visit: int, values: Floats) -> Floats:
+    return values
 
 
 def choose(model: Model, solver: str | Solver) -> tuple[Solver, str]:
@@ -164,7 +219,9 @@ def _check_count(count: int, found: int, what: str) -> None:
         raise DataError(f"{what} has {found} subjects; the parameters have {count}")
 
 
-def _samples(dosing: Dosing, times: ArrayLike | None, before_dose: bool, schedule: Schedule) -> Samples:
+def _samples(
+    dosing: Dosing | Policy, times: ArrayLike | None, before_dose: bool, schedule: Schedule | None
+) -> Samples:  # fmt: skip
     if times is None:
         if not isinstance(dosing, EventTable):
             raise DataError("times: None; sampling times are wanted (only an event table has its own)")
@@ -172,9 +229,10 @@ def _samples(dosing: Dosing, times: ArrayLike | None, before_dose: bool, schedul
     time = np.atleast_2d(np.asarray(times, dtype=np.float64))
     if time.ndim > 2 or np.any(np.isinf(time)) or (time.shape[0] == 1 and np.any(np.isnan(time))):
         raise DataError("times: finite numbers are wanted, (time) or (subject, time) with NaN for no sample")
-    early = time < (schedule.start[:, None] if schedule.rows == len(time) else schedule.start.max(initial=0.0))
+    start = np.zeros(1) if schedule is None else schedule.start
+    early = time < (start[:, None] if len(start) == len(time) else start.max(initial=-np.inf))
     if np.any(early):
-        raise DataError(f"times: {time[early].min():g} is before the simulation begins, at {schedule.start.max():g}")
+        raise DataError(f"times: {time[early].min():g} is before the simulation begins, at {start.max():g}")
     return Samples(time, np.full(time.shape, BEFORE if before_dose else AFTER))
 
 

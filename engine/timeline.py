@@ -5,7 +5,7 @@ sees nodes in time, and at each node what is done. Arrays have one row when the 
 else one a subject; a solver broadcasts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,6 +99,43 @@ class Timeline:
     def infused(self) -> tuple[int, ...]:
         """Positions in ``into`` of the states something flows into."""
         return tuple(n for n in range(len(self.into)) if np.any(self.rate[:, :, n]))
+
+    def take(self, subjects: Integers) -> "Timeline":
+        """Give these subjects."""
+
+        def rows(values: NDArray[Any]) -> NDArray[Any]:
+            return values[subjects] if len(values) > 1 else values
+
+        steady = tuple(
+            SteadyState(**{field.name: rows(getattr(one, field.name)) for field in fields(SteadyState)})
+            for one in self.steady
+        )
+        arrays = {name: rows(getattr(self, name)) for name in ("start", "time", "jump", "rate", "resets", "slot", "event")}
+        return replace(self, **arrays, steady=steady)
+
+    def part(self, first: Integers, last: Integers) -> "Timeline":
+        """Give the nodes from ``first`` to before ``last``, (row); it starts where the node before ``first`` is.
+
+        Only for timelines without steady states, whose place would have to be found anew.
+        """
+        width = int(np.max(last - first, initial=0))
+        column = first[:, None] + np.arange(width)
+        real = column < last[:, None]
+        column = np.minimum(column, self.time.shape[1] - 1)
+
+        def nodes(values: NDArray[Any], empty: object) -> NDArray[Any]:
+            rows = max(len(values), len(column))
+            wide = (slice(None), slice(None)) + (None,) * (values.ndim - 2)
+            index = np.broadcast_to(column, (rows, width))[wide]
+            chosen = np.take_along_axis(np.broadcast_to(values, (rows, *values.shape[1:])), index, axis=1)
+            return np.where(real[wide], chosen, empty)
+
+        before = np.concatenate([np.broadcast_to(self.start[:, None], (len(self.time), 1)), self.time], axis=1)
+        start, end = (np.take_along_axis(before, place[:, None], axis=1)[:, 0] for place in (first, last))
+        return replace(
+            self, start=start, time=nodes(self.time, end[:, None]), jump=nodes(self.jump, 0.0), rate=nodes(self.rate, 0.0),
+            resets=nodes(self.resets, False), slot=nodes(self.slot, -1), event=nodes(self.event, -1),
+        )  # fmt: skip
 
 
 class _Flow(NamedTuple):
