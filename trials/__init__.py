@@ -6,7 +6,8 @@ Three verbs carry the package::
     result = trials.run(trial, replicates=1000, seed=1)
     trials.characteristics(result)
 
-Names are imported on first use, so that ``import trials`` costs nothing.
+Names are imported on first use, so that ``import trials`` costs nothing. No module has the name of a function, or
+importing it would put the module where the function belongs.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trials.characteristics import characteristics as characteristics
     from trials.compose import load as load
     from trials.errors import TrialError as TrialError
-    from trials.package import package as package
+    from trials.operating import characteristics as characteristics
+    from trials.packaging import package as package
     from trials.protocol import Arm as Arm
     from trials.protocol import Measurement as Measurement
     from trials.protocol import Protocol as Protocol
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from trials.protocol import Result as Result
     from trials.protocol import Scenario as Scenario
     from trials.protocol import Trial as Trial
-    from trials.run import run as run
-    from trials.verify import check as check
-    from trials.verify import verify as verify
+    from trials.running import run as run
+    from trials.verification import check as check
+    from trials.verification import verify as verify
 
 _HOME = {
     "Arm": "protocol",
@@ -39,12 +40,12 @@ _HOME = {
     "Scenario": "protocol",
     "Trial": "protocol",
     "TrialError": "errors",
-    "characteristics": "characteristics",
-    "check": "verify",
+    "characteristics": "operating",
+    "check": "verification",
     "load": "compose",
-    "package": "package",
-    "run": "run",
-    "verify": "verify",
+    "package": "packaging",
+    "run": "running",
+    "verify": "verification",
 }
 
 __all__ = sorted(_HOME)

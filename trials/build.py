@@ -40,6 +40,8 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
         Naming the field that is unknown, missing or wrong.
     """
     known("", config, (*PROTOCOL, *TRIAL, *RUN))
+    for name, least in (("seed", 0), ("replicates", 1), ("block", 1)):
+        whole(name, config.get(name), least)
     base = protocol(config)
     return Trial(
         name=text(config, "name"),
@@ -51,8 +53,8 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
         published=tuple(_published(index, row) for index, row in enumerate(config.get("published") or ())),
         power_curve=_power_curve(config),
         calibration=_calibration(config, base, folders),
-        store=_numbers(Store, config, "store"),
-        truth=_numbers(Truth, config, "truth"),
+        store=_numbers(Store, config, "store", cohort=0, trajectories=0),
+        truth=_numbers(Truth, config, "truth", draws=2, patients=1),
         config_json=json.dumps(config, ensure_ascii=False),
     )
 
@@ -205,8 +207,7 @@ def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:
     return tuple(spec)
 
 
-def _numbers[T](kind: type[T], config: Config, name: str) -> T:
+def _numbers[T](kind: type[T], config: Config, name: str, **least: int) -> T:
     spec = section(config, name)
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    known(name, spec, names)
-    return kind(**{key: whole(f"{name}.{key}", spec.get(key), 0) for key in names})
+    known(name, spec, least)
+    return kind(**{key: whole(f"{name}.{key}", spec.get(key), smallest) for key, smallest in least.items()})

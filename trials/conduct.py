@@ -125,7 +125,9 @@ class Conduct:
         """Outputs by name (patient, time) and the engine's status (patient) of patients dosed as their arm says."""
         model, parameters = self.protocol.model, self._parameters(arm, place)
         if arm.regimen is not None:
-            found = engine.simulate_arrays(model, parameters, arm.regimen, grid, solver=self.protocol.solver)
+            found = engine.simulate_arrays(
+                model, parameters, arm.regimen, grid, solver=self.protocol.solver, before_dose=True
+            )
             return found.outputs, found.status
         raise NotImplementedError
 

@@ -64,8 +64,12 @@ class RunFolder:
 
     def finish(self) -> None:
         """Drop the blocks: what they held now stands in the run's own files."""
-        self.lock.close()
+        self.release()
         shutil.rmtree(self.partial)
+
+    def release(self) -> None:
+        """Let others continue the run."""
+        self.lock.close()
 
 
 def open_folder(root: Path, trial: Trial) -> tuple[RunFolder, bool]:

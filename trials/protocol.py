@@ -60,7 +60,7 @@ class Measurement:
     output: str
     """Output of the model."""
     times: tuple[float, ...]
-    """Planned times after the start of the period, in the model's unit."""
+    """Planned times after the start of the period, in the model's unit; before a dose of the same time."""
     error: Residual | None = None
     """None: the residual error of the population, with its uncertainty."""
     lloq: float | None = None

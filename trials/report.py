@@ -69,7 +69,7 @@ def render(result: Result, pictures: Mapping[str, Shown]) -> str:
 
 def _tables(result: Result) -> dict[str, Table]:
     """The tables by the name the template knows them by."""
-    from trials.characteristics import characteristics
+    from trials.operating import characteristics
 
     trial, found = result.trial, characteristics(result)
     coordinate = result.outcomes["scale"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cohorts.quantities import Quantity
     from cohorts.residuals import Residual
     from engine import Model
-    from trials.characteristics import Characteristics, Estimate
+    from trials.operating import Characteristics, Estimate
     from trials.protocol import Arm, Measurement, Protocol, Published, Result, Scenario
 
 NOTHING = "–"

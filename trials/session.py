@@ -18,7 +18,7 @@ from engine.simulation import choose
 from trials import manifest, outcomes, results, store, streams
 from trials.block import Work, simulate_block
 from trials.calibration import Evidence, gather
-from trials.characteristics import characteristics
+from trials.operating import characteristics
 from trials.folder import RunFolder, open_folder
 from trials.plan import Part, missing, parts
 from trials.protocol import Protocol, Result, Trial
@@ -67,6 +67,11 @@ class Session:
         """Tell whoever watches."""
         if self.progress is not None:
             self.progress(what, done, total)
+
+    def close(self) -> None:
+        """Let go of the folder, finished or not."""
+        if self.home is not None:
+            self.home.release()
 
     def how_to_continue(self) -> str:
         """Say what a stopped run left and how to go on with it."""

@@ -19,7 +19,7 @@ from trials import manifest, outcomes
 from trials.analyses.base import Analysis, outcome
 from trials.analyses.crossover_anova import AverageBioequivalence
 from trials.calibration import Calibration
-from trials.characteristics import characteristics
+from trials.operating import characteristics
 from trials.designs.crossover import Crossover
 from trials.designs.parallel import Parallel
 from trials.endpoints.base import Endpoint

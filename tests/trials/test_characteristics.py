@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from trials.analyses.base import OUTPUTS
-from trials.characteristics import characteristics, differences, exact_interval, interval
+from trials.operating import characteristics, differences, exact_interval, interval
 from trials.errors import TrialError
 
 DIMS = ("scenario", "replicate", "analysis")

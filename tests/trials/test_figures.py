@@ -60,7 +60,7 @@ def test_drawing_leaves_settings_and_pyplot_alone(synthetic, tmp_path):
 
 
 def test_importing_trials_does_not_import_matplotlib():
-    code = "import sys, trials, trials.report, trials.package, trials.verify; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, trials, trials.report, trials.packaging, trials.verification; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-W", "error", "-c", code], check=False).returncode == 0
 
 

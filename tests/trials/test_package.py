@@ -11,8 +11,8 @@ import pytest
 import trials.manifest
 from trials.bag import parse, render
 from trials.errors import TrialError
-from trials.package import package
-from trials.verify import verify
+from trials.packaging import package
+from trials.verification import verify
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Cutting a run into blocks."""
 
 import pytest
+
 from trials.plan import missing
 
 

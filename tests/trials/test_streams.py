@@ -1,6 +1,7 @@
 """Random numbers by address."""
 
 import numpy as np
+
 from trials.streams import BLOCK, Stream, normals
 
 SEED = 7

@@ -6,7 +6,7 @@ import pytest
 
 import trials.manifest
 from trials.errors import TrialError
-from trials.verify import check, verify
+from trials.verification import check, verify
 
 
 def renew(folder, **changes):

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from trials.analyses.crossover_anova import AverageBioequivalence
-from trials.characteristics import characteristics
+from trials.operating import characteristics
 from trials.designs.crossover import Crossover
 from trials.power import bioequivalence, sample_size
 

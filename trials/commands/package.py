@@ -7,7 +7,7 @@ import argparse
 
 def main(arguments: list[str]) -> int:
     """Package a finished run."""
-    from trials.package import package
+    from trials.packaging import package
 
     parser = argparse.ArgumentParser("trialtwin package", description="Package a finished run as evidence (BagIt 1.0).")
     parser.add_argument("run", help="folder of the run, runs/<trial>/<time>-<digest>")

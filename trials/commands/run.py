@@ -11,7 +11,7 @@ from trials.compose import command_line, reread
 
 if TYPE_CHECKING:
     from trials.protocol import Result
-    from trials.run import Progress
+    from trials.running import Progress
 
 
 def main(arguments: list[str]) -> int:
@@ -28,7 +28,7 @@ def job(config: Mapping[str, Any], folders: list[Path]) -> int:
 
     from trials.build import build
     from trials.making import make
-    from trials.run import run
+    from trials.running import run
 
     console = Console()
     trial = build(config, folders)
@@ -58,7 +58,7 @@ def shown(console: Any) -> Iterator[Progress]:
 
 def show(console: Any, result: Result) -> None:
     """Print the operating characteristics and where everything is."""
-    from trials.characteristics import characteristics
+    from trials.operating import characteristics
     from trials.table import characteristics_table, failures, published_table
 
     found = characteristics(result)

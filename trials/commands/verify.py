@@ -7,7 +7,7 @@ import argparse
 
 def main(arguments: list[str]) -> int:
     """Verify a package; exit code 1 when anything in it has changed."""
-    from trials.verify import verify
+    from trials.verification import verify
 
     parser = argparse.ArgumentParser("trialtwin verify", description="Verify an evidence package, offline.")
     parser.add_argument("folder", help="folder that `trialtwin package` made")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trials.analyses.crossover_anova import AverageBioequivalence
-from trials.characteristics import Characteristics, interval
+from trials.operating import Characteristics, interval
 from trials.figures.forest import Column, Row, forest
 from trials.figures.picture import Picture
 from trials.figures.power import Curve, EffectAxis, Panel, Point, power
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trials.analyses.base import Analysis
-    from trials.characteristics import Estimate
+    from trials.operating import Estimate
     from trials.protocol import Result
 
 CURVE_POINTS = 121

@@ -72,6 +72,8 @@ def run(
         if tracker is not None and not isinstance(error, TOLD):
             tracker.log_failure(trial, error, seed=session.seed)
         raise
+    finally:
+        session.close()
     if tracker is not None and result.folder is not None:
         session.tell("recording the run", 0, 1)
         tracker.log(result, result.folder)

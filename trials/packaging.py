@@ -14,7 +14,7 @@ from typing import Any
 
 from trials.bag import BAGIT, DECLARATION, INFO, MANIFEST, TAGMANIFEST, digest, files, payload, render, tags
 from trials.errors import TrialError
-from trials.verify import FOLDER_MANIFEST, check, read_manifest
+from trials.verification import FOLDER_MANIFEST, check, read_manifest
 
 SIMULATED = "SIMULATED DATA: all subjects are virtual; no person took part."
 

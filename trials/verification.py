@@ -161,7 +161,7 @@ def _config_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Find
 def _outcome_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Finding]:
     """Compare the outcomes with their digest and the characteristics with those computed anew from the outcomes."""
     from trials import outcomes as table
-    from trials.characteristics import characteristics
+    from trials.operating import characteristics
 
     try:
         outcomes, truth = table.read(folder / "outcomes.parquet")

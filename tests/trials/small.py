@@ -1,0 +1,23 @@
+"""Trials of the project made small: no fit, few replicates, small truth; the protocol itself stays what it is."""
+
+from functools import cache
+
+import trials
+
+SMALL = (
+    "data=null",
+    "runs=null",
+    "tracking=none",
+    "cluster=serial",
+    "replicates=6",
+    "truth.draws=4",
+    "truth.patients=8",
+    "store.cohort=2",
+)
+CURVE = ("power_curve.replicates=2", "power_curve.values=[0.9,1.1]")
+
+
+@cache
+def crossover(*overrides):
+    """The bioequivalence trial, small."""
+    return trials.load("theophylline_bioequivalence", [*SMALL, *CURVE, *overrides])

@@ -1,0 +1,89 @@
+"""Configurations: composed, resolved, read again, refused."""
+
+import pytest
+import yaml
+
+import trials
+from tests.trials.small import CURVE, SMALL, crossover
+from trials.compose import composed, conf_dir, reread, understood
+from trials.folder import write_config
+
+
+def test_a_scenario_is_the_protocol_with_what_it_sets():
+    trial = crossover()
+    assert dict(trial.protocol.arm("test").modify) == {"f": 1.0, "ka": 1.0}
+    assert dict(trial.scenario("gmr_125").protocol.arm("test").modify) == {"f": 1.25, "ka": 1.0}
+    assert trial.scenario("gmr_125").null == ("auc", "cmax")
+    assert trial.scenario("gmr_095").null == ()
+
+
+def test_overrides_reach_every_scenario():
+    trial = crossover("design.n=12", "analyses.auc.alpha=0.1")
+    assert {scenario.protocol.design.n for scenario in trial.scenarios} == {12}
+    assert {scenario.protocol.analysis("auc").alpha for scenario in trial.scenarios} == {0.1}
+
+
+def test_a_trial_is_a_value():
+    first = trials.load("theophylline_bioequivalence", [*SMALL, *CURVE])
+    assert first == trials.load("theophylline_bioequivalence", [*SMALL, *CURVE])
+    assert hash(first) == hash(crossover())
+    assert first.digest != crossover("design.n=12").digest
+
+
+def test_the_digest_does_not_depend_on_where_a_run_is_made():
+    assert crossover().digest == crossover("cluster=local", "runs=elsewhere", "block=7").digest
+    assert crossover().digest != crossover("seed=2").digest
+
+
+def test_the_resolved_configuration_gives_the_same_trial(tmp_path):
+    write_config(crossover(), tmp_path)
+    again = trials.load(tmp_path / "config.yaml")
+    assert again == crossover()
+    assert again.digest == crossover().digest
+
+
+def test_a_resolved_configuration_takes_overrides(tmp_path):
+    write_config(crossover(), tmp_path)
+    changed = reread(tmp_path / "config.yaml", ["design.n=30", "solver=reference", "runs=null"])
+    assert changed["design"]["n"] == 30
+    assert changed["solver"]["_target_"].endswith("Reference")
+    with pytest.raises(trials.TrialError, match="nope"):
+        reread(tmp_path / "config.yaml", ["design.nope=1"])
+
+
+def test_a_folder_of_ones_own_adds_trials(tmp_path):
+    (tmp_path / "trial").mkdir()
+    spec = yaml.safe_load((conf_dir() / "trial" / "theophylline_bioequivalence.yaml").read_text())
+    spec["name"], spec["title"] = "mine", "Mine"
+    text = "# @package _global_\n" + yaml.safe_dump(spec, sort_keys=False)
+    (tmp_path / "trial" / "mine.yaml").write_text(text)
+    assert trials.load("mine", [*SMALL, *CURVE], config_dir=tmp_path).title == "Mine"
+    with pytest.raises(trials.TrialError, match="mine"):
+        trials.load("mine")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("regimen=100 mg into depot every 24 h, 28 times", "regimen='100 mg into depot every 24 h, 28 times'"),
+        ("arms.test.regimen=1 mg into depot; 2 mg into depot", "arms.test.regimen='1 mg into depot; 2 mg into depot'"),
+        ("regimen='already'", "regimen='already'"),
+        ("design.n=24", "design.n=24"),
+        ("data=null", "~data"),
+    ],
+)
+def test_overrides_are_taken_as_people_write_them(written, meant):
+    assert understood(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["trial=nope"], "nope"),
+        (["trial=theophylline_bioequivalence", "design.size=3"], "size"),
+        (["trial=theophylline_bioequivalence", "unknown=3"], "unknown"),
+    ],
+)
+def test_an_unknown_override_is_named(overrides, message):
+    with pytest.raises(trials.TrialError, match=message):
+        composed("config", overrides)
