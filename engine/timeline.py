@@ -63,7 +63,7 @@ class Timeline:
     Parameters
     ----------
     start
-        When the initial state holds, (row).
+        When the initial state holds, (row), as many rows as ``time``.
     time
         Time of each node, (row, node), not decreasing; padding repeats the last time.
     into
@@ -285,11 +285,12 @@ def _assemble(
     order = order[:, :width]
     time, resets, slot, event = (np.take_along_axis(a, order, axis=1) for a in (nodes.time, nodes.resets, nodes.slot, nodes.event))
     real = np.isfinite(time)
-    last = np.maximum(np.max(np.where(real, time, -np.inf), axis=1, initial=-np.inf), schedule.start)
+    start = _rows(schedule.start[:, None], len(time))[:, 0].copy()
+    last = np.maximum(np.max(np.where(real, time, -np.inf), axis=1, initial=-np.inf), start)
     into = tuple(int(n) for n in np.unique(np.broadcast_to(flow.into, flow.exists.shape)[flow.exists]))
     first = flow.amount.shape[1]
     return Timeline(
-        start=_alike(schedule.start),
+        start=start,
         time=np.where(real, time, last[:, None]),
         into=into,
         jump=_jumps(flow, into, order),

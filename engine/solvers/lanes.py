@@ -24,7 +24,7 @@ type Floats = NDArray[np.float64]
 _REGISTERS = 2
 """Registers a pack fills: two share the cost of a call from Python; with four, lanes wait for each other too much."""
 _REST = 200
-"""Attempted explicit steps over an interval where no Taylor series exists."""
+"""Explicit steps over an interval where no Taylor series exists."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,23 +71,52 @@ class Machine:
         status = self._propagate(now, target)
         if not status.any():
             return status
-        begin, start = now.copy(), saved.copy()
-        for steps, attempts in ((1, 30), (_REST, _REST)):
-            lost = status == Status.diverged
+        state, status = self._together(now < target, now, saved, target)
+        lost = status == Status.diverged
+        for steps in (1, _REST):
             if not lost.any():
                 break
-            time, state = explicit.advance(
-                self._derivatives, now, saved, np.where(lost, target, now), tolerance=self.tolerance, steps=steps,
-                attempts=attempts,
-            )  # fmt: skip
-            begin, start = np.where(lost, time, begin), np.where(lost, state, start)
-            self.state[:] = start
-            status = self._propagate(begin, np.where(lost | (status == Status.ok), target, begin))
-        bad = status != Status.ok
-        if bad.any():
-            self.state[:] = np.where(bad, saved, start)
-            self._propagate(np.where(bad, target, begin), target)
+            time, start = self._explicitly(lost, now, saved, target, steps)
+            helped, again = self._together(lost & np.all(np.isfinite(start), axis=0), time, start, target)
+            found = lost & (again == Status.ok) & ((time > now) if steps == 1 else (time == target))
+            state, status = np.where(found, helped, state), np.where(found, Status.ok, status).astype(np.int8)
+            lost &= ~found
+        self.state[:] = state
         return status
+
+    def _together(
+        self, active: NDArray[np.bool_], begin: Floats, start: Floats, target: Floats
+    ) -> tuple[Floats, NDArray[np.int8]]:
+        """Take some lanes to ``target``; the others, and those already there, stand still meanwhile.
+
+        The integrator stops for all when one lane fails, and computes a lane that stands still, which may have no
+        Taylor series: so the lanes that are not taken, and then those that failed, stand in for one that is.
+        """
+        state, status = start.copy(), np.zeros(self.lanes, dtype=np.int8)
+        parameters = self.integrator.pars.copy()
+        pending = active & (begin < target)
+        while pending.any():
+            lane = np.where(pending, np.arange(self.lanes), np.argmax(pending))
+            self.integrator.pars[:] = parameters[:, lane]
+            self.state[:] = start[:, lane]
+            found = self._propagate(begin[lane], target[lane])
+            failed = pending & (found != Status.ok)
+            if not failed.any():
+                state[:, pending] = self.state[:, pending]
+                break
+            status[failed] = found[failed]
+            pending &= ~failed
+        self.integrator.pars[:] = parameters
+        return state, status
+
+    def _explicitly(
+        self, lanes: NDArray[np.bool_], now: Floats, state: Floats, target: Floats, steps: int
+    ) -> tuple[Floats, Floats]:  # fmt: skip
+        """Times and states of some lanes after some explicit steps; one step leaves a place without a series."""
+        return explicit.advance(
+            self._derivatives, now, state, np.where(lanes, target, now), tolerance=self.tolerance, steps=steps,
+            attempts=2 * steps + 30,
+        )  # fmt: skip
 
     def _propagate(self, now: Floats, target: Floats) -> NDArray[np.int8]:
         integrator = self.integrator
@@ -98,10 +127,9 @@ class Machine:
         if found.count(limit) == self.lanes:
             return np.zeros(self.lanes, dtype=np.int8)
         stopped = {failed: Status.diverged, limit: Status.ok}
-        status = np.asarray([stopped.get(outcome, Status.too_many_steps) for outcome in found], dtype=np.int8)
-        if failed in found:  # the integrator stopped at once: the other lanes are merely not there yet
-            status[status == Status.too_many_steps] = Status.ok
-        return status
+        # Where one lane failed the others were stopped on their way, which is no failure of theirs.
+        otherwise = Status.ok if failed in found else Status.too_many_steps
+        return np.asarray([stopped.get(outcome, otherwise) for outcome in found], dtype=np.int8)
 
     def _derivatives(self, time: Floats, state: Floats) -> Floats:
         found: Floats = self.rates(np.ascontiguousarray(state), pars=self.integrator.pars, time=np.ascontiguousarray(time))

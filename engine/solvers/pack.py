@@ -1,7 +1,7 @@
 """Taking a pack of subjects, one in each lane of a compiled integrator, through their timelines."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,79 +11,112 @@ from engine.solvers.base import Problem
 from engine.solvers.lanes import Machine
 from engine.solvers.scales import Growth
 from engine.status import Status
-from engine.timeline import SteadyState
+from engine.timeline import SteadyState, Timeline
 
 type Floats = NDArray[np.float64]
 
 
-def walk(
-    problem: Problem, machine: Machine, growth: Growth, subjects: NDArray[np.int64]
-) -> tuple[Floats, Floats, NDArray[np.int8]]:
-    """Samples, (subject, sample, state), states at the end and status of these subjects, at most one a lane.
+class Course(NamedTuple):
+    """A problem as packs want it: arrays end with the subject, or with 1 where all subjects are alike."""
 
-    ``growth`` says in what sizes to count the states of every subject of the problem.
-    """
-    pack = _pack(problem, machine, growth, np.resize(subjects, machine.lanes))
-    pack.walk()
-    kept = slice(0, len(subjects))
-    return np.moveaxis(pack.samples[:, :, kept], 2, 0), (machine.state * pack.size)[:, kept].T, pack.status[kept]
+    problem: Problem
+    parameters: Floats
+    initial: Floats
+    state: Floats
+    sizes: Floats
+    epoch: NDArray[np.int64]
+    time: Floats
+    jump: Floats
+    rate: Floats
+    slot: NDArray[np.int64]
+    resets: NDArray[np.bool_]
+    plan: list[tuple[bool, ...]]
+    settling: dict[int, list[SteadyState]]
+
+    def take(self, machine: Machine, subjects: NDArray[np.int64]) -> "tuple[Floats, Floats, NDArray[np.int8]]":
+        """Samples, (subject, sample, state), states at the end and status of these subjects, at most one a lane."""
+        lane = np.resize(subjects, machine.lanes)
+
+        def lanes(values: NDArray[Any]) -> NDArray[Any]:
+            return values[..., lane] if values.shape[-1] > 1 else np.repeat(values, len(lane), axis=-1)
+
+        names = ("parameters", "initial", "sizes", "epoch", "time", "jump", "rate", "slot", "resets")
+        size = np.ones((len(self.initial), machine.lanes))
+        samples = np.full((self.problem.timeline.samples, *size.shape), np.nan)
+        arrays = {name: lanes(getattr(self, name)) for name in names}
+        pack = _Pack(self, machine, lane, **arrays, size=size, samples=samples, status=np.zeros(machine.lanes, np.int8))
+        machine.state[:] = lanes(self.state)
+        pack.walk()
+        kept = slice(0, len(subjects))
+        return np.moveaxis(pack.samples[:, :, kept], 2, 0), (machine.state * pack.size)[:, kept].T, pack.status[kept]
+
+
+def course(problem: Problem, growth: Growth) -> Course:
+    """Lay out a problem; ``growth`` says in what sizes to count its states."""
+    timeline = problem.timeline
+    parameters = [problem.parameters[name] for name in problem.model.parameter_names]
+    time = np.concatenate([timeline.start[None], timeline.time.T])
+    jump, rate = (np.ascontiguousarray(np.moveaxis(values, 0, -1)) for values in (timeline.jump, timeline.rate))
+    slot, resets, epoch = (np.ascontiguousarray(values.T) for values in (timeline.slot, timeline.resets, growth.epoch))
+    doing = (
+        np.any(np.diff(time, axis=0) != 0, axis=1), np.any(resets, axis=1), np.any(np.diff(epoch, axis=0) != 0, axis=1),
+        np.any(jump != 0, axis=(1, 2)), np.any(slot >= 0, axis=1),
+    )  # fmt: skip
+    return Course(
+        problem, np.stack(parameters) if parameters else np.empty((0, problem.subjects)),
+        np.ascontiguousarray(problem.initial.T), np.ascontiguousarray(problem.state.T), growth.sizes, epoch,
+        time, jump, rate, slot, resets, list(zip(*(flags.tolist() for flags in doing), strict=True)), _settling(timeline),
+    )  # fmt: skip
+
+
+def _settling(timeline: Timeline) -> dict[int, list[SteadyState]]:
+    """Steady states to find at each node."""
+    found: dict[int, list[SteadyState]] = {}
+    for one in timeline.steady:
+        shape = np.broadcast_shapes(one.exists.shape, one.node.shape)
+        for node in np.unique(np.broadcast_to(one.node, shape)[np.broadcast_to(one.exists, shape)]):
+            found.setdefault(int(node), []).append(one)
+    return found
 
 
 @dataclass(slots=True, eq=False)
 class _Pack:
     """Subjects in lanes; every array ends with the lane. A lane that is lost repeats a sound one."""
 
-    problem: Problem
+    course: Course
     machine: Machine
     subject: NDArray[np.int64]
     parameters: Floats
+    initial: Floats
+    sizes: Floats
+    epoch: NDArray[np.int64]
     time: Floats
     jump: Floats
     rate: Floats
     slot: NDArray[np.int64]
     resets: NDArray[np.bool_]
-    epoch: NDArray[np.int64]
-    sizes: Floats
-    initial: Floats
     size: Floats
     samples: Floats
     status: NDArray[np.int8]
 
     def walk(self) -> None:
-        """Go through the nodes. What is to do at each is found beforehand, for all lanes together."""
-        moves, jumps, resets, grows, sampled = self._plan()
-        settles = self._settling()
+        """Go through the nodes, doing at each what is to do for some subject of the problem."""
         self._resize(self.epoch[0])
-        for node, moving in enumerate(moves):
-            if moving and not self._take(self.machine.move(self.time[node], self.time[node + 1])):
+        for node, (moves, resets, grows, jumps, sampled) in enumerate(self.course.plan):
+            if moves and not self._take(self.machine.move(self.time[node], self.time[node + 1])):
                 return
-            if resets[node]:
+            if resets:
                 self.machine.state[:] = np.where(self.resets[node], self.initial / self.size, self.machine.state)
-            if grows[node]:
+            if grows:
                 self._resize(self.epoch[node + 1])
-            for steady in settles.get(node, ()):
+            for steady in self.course.settling.get(node, ()):
                 if not self._take(self._settle(steady, node)):
                     return
-            if jumps[node]:
+            if jumps:
                 self._jump(self.jump[node])
             self._flow(self.rate[node])
-            if sampled[node]:
+            if sampled:
                 self._sample(self.slot[node])
-
-    def _plan(self) -> tuple[list[bool], ...]:
-        doing = (
-            np.any(np.diff(self.time, axis=0) != 0, axis=1), np.any(self.jump != 0, axis=(1, 2)),
-            np.any(self.resets, axis=1), np.any(np.diff(self.epoch, axis=0) != 0, axis=1), np.any(self.slot >= 0, axis=1),
-        )  # fmt: skip
-        return tuple(flags.tolist() for flags in doing)
-
-    def _settling(self) -> dict[int, list[SteadyState]]:
-        found: dict[int, list[SteadyState]] = {}
-        for one in self.problem.timeline.steady:
-            shape = np.broadcast_shapes(one.exists.shape, one.node.shape)
-            for node in np.unique(np.broadcast_to(one.node, shape)[np.broadcast_to(one.exists, shape)]):
-                found.setdefault(int(node), []).append(one)
-        return found
 
     def _resize(self, epoch: NDArray[np.int64]) -> None:
         """Count states in sizes that suit the largest dose so far."""
@@ -93,13 +126,13 @@ class _Pack:
         self.machine.load(self.parameters, self.size)
 
     def _jump(self, amount: Floats) -> None:
-        for number, state in enumerate(self.problem.timeline.into):
+        for number, state in enumerate(self.course.problem.timeline.into):
             self.machine.state[state] += amount[number] / self.size[state]
 
     def _flow(self, rate: Floats) -> None:
         if self.machine.infused:
             flow = np.zeros_like(self.size)
-            flow[list(self.problem.timeline.into)] = rate
+            flow[list(self.course.problem.timeline.into)] = rate
             self.machine.flow((flow / self.size)[list(self.machine.infused)])
 
     def _sample(self, slot: NDArray[np.int64]) -> None:
@@ -123,8 +156,8 @@ class _Pack:
     def _repeat(self, source: int, lane: int) -> None:
         self.machine.copy_lane(source, lane)
         arrays: list[NDArray[Any]] = [
-            self.subject, self.parameters, self.time, self.jump, self.rate, self.slot, self.resets, self.epoch, self.initial,
-            self.size, self.sizes,
+            self.subject, self.parameters, self.initial, self.sizes, self.epoch, self.time, self.jump, self.rate, self.slot,
+            self.resets, self.size,
         ]  # fmt: skip
         for values in arrays:
             values[..., lane] = values[..., source]
@@ -147,25 +180,3 @@ class _Pack:
         self.machine.flow((flow / self.size)[list(self.machine.infused)])
         status = self.machine.move(np.zeros_like(length), np.where(sound, length, 0.0))
         return np.where(sound & (status == Status.ok), self.machine.state * self.size, np.nan)
-
-
-def _pack(problem: Problem, machine: Machine, growth: Growth, subject: NDArray[np.int64]) -> _Pack:
-    timeline = problem.timeline
-
-    def lanes(values: NDArray[Any]) -> NDArray[Any]:
-        chosen = values[subject] if len(values) > 1 else np.repeat(values, len(subject), axis=0)
-        return np.ascontiguousarray(np.moveaxis(chosen, 0, -1))
-
-    parameters = [problem.parameters[name][subject] for name in machine.names]
-    initial = lanes(problem.initial)
-    pack = _Pack(
-        problem, machine, subject,
-        parameters=np.stack(parameters) if parameters else np.empty((0, len(subject))),
-        time=np.concatenate([lanes(timeline.start)[None], lanes(timeline.time)]),
-        jump=lanes(timeline.jump), rate=lanes(timeline.rate), slot=lanes(timeline.slot), resets=lanes(timeline.resets),
-        epoch=lanes(growth.epoch), sizes=np.ascontiguousarray(growth.sizes[:, :, subject]), initial=initial,
-        size=np.ones_like(initial), samples=np.full((timeline.samples, *initial.shape), np.nan),
-        status=np.zeros(len(subject), dtype=np.int8),
-    )  # fmt: skip
-    machine.state[:] = lanes(problem.state)
-    return pack

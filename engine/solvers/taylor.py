@@ -14,7 +14,7 @@ from engine.errors import SolverError
 from engine.solvers import cycles
 from engine.solvers.base import Problem, Solver, Trajectory
 from engine.solvers.lanes import machine
-from engine.solvers.pack import walk
+from engine.solvers.pack import course
 from engine.solvers.scales import follow, power_of_two
 from engine.specification import Model
 from engine.status import Status
@@ -69,10 +69,10 @@ class Taylor(Solver):
         state, status = np.empty_like(problem.state), np.empty(count, dtype=np.int8)
         with np.errstate(all="ignore"):
             largest = _largest_doses(problem)
-            growth = follow(problem, largest)
+            laid = course(problem, follow(problem, largest))
             for first in range(0, count, compiled.lanes):
                 subjects = np.arange(first, min(first + compiled.lanes, count))
-                found = walk(problem, compiled, growth, subjects)
+                found = laid.take(compiled, subjects)
                 samples[subjects], state[subjects], status[subjects] = found
         failed = status != Status.ok
         samples[failed], state[failed] = np.nan, np.nan
