@@ -68,7 +68,7 @@ def draw(
 ) -> xr.Dataset:
     """Draw virtual patients: Dataset (replicate, subject[, occasion]); an occasion is a period."""
     return cohorts.draw(
-        protocol.population,
+        protocol.population if protocol.uncertainty else protocol.population.centred(),
         n,
         len(replicates),
         seed,

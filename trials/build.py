@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from trials.errors import TrialError
 from trials.making import Config, complete, known, make, near, number, section, text, whole
 from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, Scenario, Store, Trial, Truth
 
-PROTOCOL = ("model", "population", "arms", "design", "measurements", "endpoints", "analyses", "solver")
+PROTOCOL = (
+    "model", "population", "uncertainty", "arms", "design", "measurements", "endpoints", "analyses", "solver",
+)  # fmt: skip
 TRIAL = ("name", "title", "question", "limits", "scenarios", "published", "power_curve", "data", "calibration")
 RUN = ("seed", "replicates", "block", "runs", "store", "truth", "cluster", "tracking")
 
@@ -43,15 +45,20 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
     for name, least in (("seed", 0), ("replicates", 1), ("block", 1)):
         whole(name, config.get(name), least)
     base = protocol(config)
+    scenarios = tuple(scenario(config, name) for name in section(config, "scenarios"))
+    curve = _power_curve(config)
+    if config.get("data") is not None:
+        walked = [] if curve is None else [("power_curve", each) for each in curve.protocols]
+        _same_fit(base, [*((f"scenarios.{each.name}", each.protocol) for each in scenarios), *walked])
     return Trial(
         name=text(config, "name"),
         title=text(config, "title"),
         question=text(config, "question"),
         limits=text(config, "limits", required=False),
         protocol=base,
-        scenarios=tuple(scenario(config, name) for name in section(config, "scenarios")),
-        published=tuple(_published(index, row) for index, row in enumerate(config.get("published") or ())),
-        power_curve=_power_curve(config),
+        scenarios=scenarios,
+        published=_published_rows(config, base, [each.name for each in scenarios]),
+        power_curve=curve,
         calibration=_calibration(config, base, folders),
         store=_numbers(Store, config, "store", cohort=0, trajectories=0),
         truth=_numbers(Truth, config, "truth", draws=2, patients=1),
@@ -72,6 +79,7 @@ def protocol(config: Config) -> Protocol:
         endpoints=_makes(config, "endpoints"),
         analyses=_makes(config, "analyses"),
         solver=make("solver", section(config, "solver")),
+        uncertainty=_uncertainty(config),
     )
     check(made)
     return made
@@ -183,14 +191,51 @@ def _power_curve(config: Config) -> PowerCurve | None:
     )
 
 
+def _uncertainty(config: Config) -> bool:
+    drawn = config.get("uncertainty")
+    if not isinstance(drawn, bool):
+        raise TrialError(f"uncertainty: wants true or false, got {drawn!r}")
+    if not drawn and config.get("data") is not None:
+        raise TrialError("uncertainty: got false, but the population is calibrated: its posterior is drawn from")
+    return drawn
+
+
+def _same_fit(base: Protocol, others: Iterable[tuple[str, Protocol]]) -> None:
+    """Refuse scenarios whose population the trial's one posterior does not belong to."""
+    for where, other in others:
+        if other.population.fitted_digest != base.population.fitted_digest:
+            raise TrialError(
+                f"{where}.set: it changes what is fitted of the population; with data a scenario may change "
+                "covariates, between_occasion, and what an arm does to a parameter (arms.<arm>.modify)"
+            )
+
+
 def _calibration(config: Config, base: Protocol, folders: Sequence[Path]) -> Calibration | None:
     if config.get("data") is None:
         return None
     return read_calibration(config["data"], config.get("calibration") or {}, base, folders)
 
 
-def _published(index: int, row: Config) -> Published:
-    where = f"published[{index}]"
+def _published_rows(config: Config, base: Protocol, scenarios: Sequence[str]) -> tuple[Published, ...]:
+    known_by = {
+        "scenario": scenarios,
+        "arm": [arm.name for arm in base.arms],
+        "endpoint": [endpoint.name for endpoint in base.endpoints],
+        "analysis": [analysis.name for analysis in base.analyses],
+    }
+    rows = tuple(_published(f"published[{index}]", row) for index, row in enumerate(config.get("published") or ()))
+    for index, row in enumerate(rows):
+        where = f"published[{index}]"
+        for name, names in known_by.items():
+            value = getattr(row, name)
+            if value is not None and value not in names:
+                raise TrialError(f"{where}.{name}: got {value!r}, wants one of {', '.join(names)}{near(value, names)}")
+        if (row.analysis is None) != (row.arm is not None and row.endpoint is not None):
+            raise TrialError(f"{where}: wants either `analysis` or both `arm` and `endpoint`")
+    return rows
+
+
+def _published(where: str, row: Config) -> Published:
     fields = {field.name: field for field in dataclasses.fields(Published)}
     known(where, row, fields)
     complete(where, row, fields.values())

@@ -83,9 +83,7 @@ class Conduct:
     def _parameters(self, arm: Arm, place: Place) -> dict[str, Array]:
         """Parameters of the model (patient,), as the arm changes them."""
         factors = dict(arm.modify)
-        return {
-            name: self._at(name, place) * factors.get(name, 1.0) for name in self.protocol.model.parameter_names
-        }
+        return {name: self._at(name, place) * factors.get(name, 1.0) for name in self.protocol.model.parameter_names}
 
     def _at(self, name: str, place: Place) -> Array:
         variable = self.patients[name]
@@ -123,13 +121,23 @@ class Conduct:
 
     def _profiles(self, arm: Arm, place: Place, grid: Array) -> tuple[dict[str, Array], Array]:
         """Outputs by name (patient, time) and the engine's status (patient) of patients dosed as their arm says."""
-        model, parameters = self.protocol.model, self._parameters(arm, place)
+        model, parameters, solver = self.protocol.model, self._parameters(arm, place), self.protocol.solver
         if arm.regimen is not None:
-            found = engine.simulate_arrays(
-                model, parameters, arm.regimen, grid, solver=self.protocol.solver, before_dose=True
-            )
+            found = engine.simulate_arrays(model, parameters, arm.regimen, grid, solver=solver, before_dose=True)
             return found.outputs, found.status
-        raise NotImplementedError
+        assert arm.policy is not None, "an arm has one or the other"
+        covariates = {name: self._at(name, place) for name in self.protocol.population.covariate_names}
+        followed = engine.simulate_policy(
+            model,
+            parameters,
+            arm.policy,
+            grid,
+            solver=solver,
+            before_dose=True,
+            observe=self._visits(arm, place),
+            covariates=covariates,
+        )
+        return followed.arrays.outputs, followed.arrays.status
 
 
 def noise(protocol: Protocol, seed: int, replicates: range, subjects: int, periods: int) -> dict[str, Array]:

@@ -29,7 +29,8 @@ class InrTitration(Policy):
     into
         State of the model the doses go into.
     start
-        First amount of each dose.
+        Amount of each dose before the first visit, then before the second, and so on (a loading dose, say); the rule
+        begins at the visit after these.
     every, until
         Time between doses and end of dosing.
     visits
@@ -49,7 +50,7 @@ class InrTitration(Policy):
     """
 
     into: str
-    start: float
+    start: tuple[float, ...]
     every: float
     until: float
     visits: tuple[float, ...]
@@ -62,14 +63,16 @@ class InrTitration(Policy):
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
-        fields(self, "policy", into=label, output=label, start=Number(above=0), every=Number(above=0))
+        fields(self, "policy", into=label, output=label, every=Number(above=0))
         fields(self, "policy", until=Number(above=0), step=Number(least=0), most=Number(above=0))
-        for name in ("visits", "bounds", "changes", "omits"):
+        for name in ("start", "visits", "bounds", "changes", "omits"):
             values = tuple(Number(least=0)(f"policy.{name}", value) for value in getattr(self, name))
             object.__setattr__(self, name, values)
         for name in ("visits", "bounds"):
             if (np.diff(getattr(self, name)) <= 0).any():
                 raise refuse(f"policy.{name}", getattr(self, name), "increasing numbers")
+        if not 0 < len(self.start) <= len(self.visits) or min(self.start) <= 0:
+            raise refuse("policy.start", self.start, "one or more amounts above 0, no more than there are visits")
         for name in ("changes", "omits"):
             if len(getattr(self, name)) != len(self.bounds) + 1:
                 raise refuse(f"policy.{name}", getattr(self, name), f"{len(self.bounds) + 1} numbers, one a band")
@@ -79,16 +82,17 @@ class InrTitration(Policy):
         """Only the INR is looked at."""
         return (self.output,)
 
-    def initial(self, covariates: Mapping[str, Array]) -> Array:
-        """Return the first amount (subject), the same for everybody."""
-        count = len(next(iter(covariates.values()))) if covariates else 1
-        return np.full(count, self.start)
+    def initial(self, covariates: Mapping[str, Array]) -> Array:  # noqa: ARG002 - a policy may look at them
+        """Return the first amount, the same for everybody."""
+        return np.array(self.start[0])
 
     def decide(self, visit: int, seen: Mapping[str, Array], given: Array) -> Array:
         """Return the amount of each dose (subject) until the next visit, from the INR (subject, visit + 1) so far."""
-        maintenance = np.full(len(given), self.start)
+        if visit + 1 < len(self.start):
+            return np.full(len(given), self.start[visit + 1])
+        maintenance = np.full(len(given), self.start[-1])
         inr = seen[self.output]
-        for past in range(visit + 1):
+        for past in range(len(self.start) - 1, visit + 1):
             band = np.searchsorted(self.bounds, inr[:, past], side="right")
             maintenance = self._rounded(maintenance * np.asarray(self.changes)[band])
         ends = (*self.visits[1:], self.until)

@@ -88,6 +88,8 @@ class Protocol:
     analyses: tuple[Analysis, ...]
     solver: Any
     """A solver of the engine, with its tolerances."""
+    uncertainty: bool = True
+    """Whether each replicate draws its own population, or all have the population's median."""
 
     def arm(self, name: str) -> Arm:
         """Arm of that name."""
