@@ -32,7 +32,7 @@ _HOMES = {
 }  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:
     """Import what is asked for, once."""
     if name == "executors":
         found: Any = import_module("engine.execute")

@@ -8,18 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import block as blocks
+from engine import nodes
 from engine import schedule as schedules
-from engine import timeline as timelines
+from engine.arrivals import AFTER, BEFORE, Administration
 from engine.block import Block
 from engine.dosing import Dose, Regimen
 from engine.errors import DosingError
 from engine.execute import Executor
+from engine.nodes import Samples
 from engine.policy import Observe, Policy
 from engine.schedule import Schedule
 from engine.solvers.base import Problem, Solver, Trajectory
 from engine.specification import Model
 from engine.status import Status
-from engine.timeline import AFTER, BEFORE, Administration, Samples
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -132,12 +133,14 @@ def _group(
     status[part], administration = blocks.prepare(block)
     good = np.flatnonzero(status[part] == Status.ok)
     block = block.take(good)
-    steps = timelines.build(schedule, Administration(*(array[good] for array in administration)), samples)
+    steps = nodes.build(schedule, Administration(*(array[good] for array in administration)), samples)
     found = [np.argmax(steps.slot == visit, axis=1) + 1 for visit in range(len(visits))]
     end = np.full(len(steps.time), steps.time.shape[1])
     places = np.stack([np.zeros_like(end), *found, end], axis=1)
     problem = blocks.problem(block, steps)
-    return _Group(block, part[good], problem, places, np.full((len(good), steps.samples, problem.state.shape[1]), np.nan))
+    return _Group(
+        block, part[good], problem, places, np.full((len(good), steps.samples, problem.state.shape[1]), np.nan)
+    )
 
 
 def _amounts(now: Floats, visit: int, status: NDArray[np.int8]) -> Floats:

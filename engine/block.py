@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import equations, timeline
+from engine import equations, nodes
 from engine.algebras.arrays import ARRAYS
+from engine.arrivals import Administration
 from engine.errors import DosingError
+from engine.nodes import Samples
 from engine.schedule import Schedule, Speed
 from engine.solvers.base import Problem, Solver
 from engine.specification import Model
 from engine.status import Status
-from engine.timeline import Administration, Samples, Timeline
+from engine.timeline import Timeline
 
 type Floats = NDArray[np.float64]
 
@@ -60,11 +62,13 @@ def simulate(block: Block) -> Outputs:
     values = {name: np.full(shape, np.nan) for name in block.model.output_names}
     if good.size:
         some = block.take(good)
-        steps = timeline.build(some.schedule, Administration(*(a[good] for a in administration)), some.samples)
+        steps = nodes.build(some.schedule, Administration(*(a[good] for a in administration)), some.samples)
         solved = some.solver.solve(problem(some, steps))
         status[good] = solved.status
         found = observe(some, solved.samples, some.samples.time)
-        status[good] = np.where((solved.status == Status.ok) & ~_defined(found, some.samples), Status.diverged, solved.status)
+        status[good] = np.where(
+            (solved.status == Status.ok) & ~_defined(found, some.samples), Status.diverged, solved.status
+        )
         for name, value in found.items():
             values[name][good] = np.where((status[good] == Status.ok)[:, None], value, np.nan)
     return Outputs(values, status)

@@ -15,7 +15,7 @@ def folder(group: str) -> Path:
     return found / group
 
 
-def build(group: str, name: str) -> Any:  # noqa: ANN401
+def build(group: str, name: str) -> Any:
     """Object that ``conf/<group>/<name>.yaml`` describes; SolverError naming the choices when there is no such file."""
     import yaml
 
@@ -26,11 +26,13 @@ def build(group: str, name: str) -> Any:  # noqa: ANN401
     return _make(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def _make(node: Any) -> Any:  # noqa: ANN401
+def _make(node: Any) -> Any:
     if not isinstance(node, Mapping) or "_target_" not in node:
         return node
     module, _, name = str(node["_target_"]).rpartition(".")
     if module.partition(".")[0] != "engine":
-        raise SolverError(f"{node['_target_']}: only what the engine itself has can be named here; pass an object instead")
+        raise SolverError(
+            f"{node['_target_']}: only what the engine itself has can be named here; pass an object instead"
+        )
     fields = {str(key): _make(value) for key, value in node.items() if key != "_target_"}
     return getattr(import_module(module), name)(**fields)

@@ -194,16 +194,20 @@ def _refuse_bare(dose: Dose, has_unit: Mapping[str, bool], values: Mapping[str, 
     for name, others in checks.items():
         bare = isinstance(values[name], float) and values[name] != 0 and not has_unit[name]
         if bare and others and not declared.get(name, dose.time_unit):
-            raise DosingError(f"dose: {name} is {values[name]:g} without a unit, but {others[0]} has one; write both with one")
+            raise DosingError(
+                f"dose: {name} is {values[name]:g} without a unit, but {others[0]} has one; write both with one"
+            )
     if isinstance(values["rate"], float) and not has_unit["rate"] and (times or has_unit["amount"]):
         if not (dose.unit or dose.time_unit):
-            raise DosingError(f"dose: rate is {values['rate']:g} without a unit, but other fields have one; write it too")
+            raise DosingError(
+                f"dose: rate is {values['rate']:g} without a unit, but other fields have one; write it too"
+            )
 
 
 def _number(name: str, value: object) -> float | str | None:
-    if value is None and name in ("every", "duration", "rate") or value == MODELLED:
+    if (value is None and name in ("every", "duration", "rate")) or value == MODELLED:
         return value  # type: ignore[return-value]
-    if isinstance(value, bool) or not isinstance(value, int | float) and not hasattr(value, "__float__"):
+    if isinstance(value, bool) or (not isinstance(value, int | float) and not hasattr(value, "__float__")):
         raise DosingError(f"dose: {name} is {value!r}; a number is wanted, or text with a unit")
     return float(value)  # type: ignore[arg-type]
 

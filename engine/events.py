@@ -156,7 +156,9 @@ def from_records(
     """
     who, when = np.asarray(subject, dtype=np.int64), np.asarray(time, dtype=np.float64)
     missing = {"dv": np.nan, "evid": 0}
-    values = {name: np.asarray(given.get(name, np.full(len(when), missing.get(name, 0)))) for name in (*INTEGERS, *REALS)}
+    values = {
+        name: np.asarray(given.get(name, np.full(len(when), missing.get(name, 0)))) for name in (*INTEGERS, *REALS)
+    }
     if "mdv" not in given:
         unmeasured = np.isnan(values["dv"]) if "dv" in given else False
         values["mdv"] = ((values["evid"] != 0) | unmeasured).astype(np.int64)
@@ -173,7 +175,9 @@ def from_records(
     )
 
 
-def _check_restarts(ids: NDArray[Any], subject: NDArray[np.int64], time: NDArray[np.float64], evid: NDArray[Any]) -> None:
+def _check_restarts(
+    ids: NDArray[Any], subject: NDArray[np.int64], time: NDArray[np.float64], evid: NDArray[Any]
+) -> None:
     """Refuse time that starts again at a reset: sorting such records would mix two occasions."""
     order = np.argsort(subject, kind="stable")
     who, when = subject[order], time[order]
@@ -190,7 +194,9 @@ def _check_restarts(ids: NDArray[Any], subject: NDArray[np.int64], time: NDArray
 def _check_order(table: EventTable) -> None:
     if not np.all(np.isfinite(table.time)):
         row = int(np.flatnonzero(~np.isfinite(table.time))[0])
-        raise DataError(f"subject {table.ids[table.subject[row]]}: TIME is {table.time[row]}; a finite number is wanted")
+        raise DataError(
+            f"subject {table.ids[table.subject[row]]}: TIME is {table.time[row]}; a finite number is wanted"
+        )
     same = np.diff(table.subject) == 0
     if np.any(np.diff(table.subject) < 0) or np.any(np.diff(table.time)[same] < 0):
         raise DataError("event table: records are not in order of subject and time; make it with read_nonmem")
@@ -204,7 +210,12 @@ def _check_records(table: EventTable) -> None:
         (~np.isin(table.evid, (0, 1, 2, 3, 4)), "EVID", table.evid, "0, 1, 2, 3 or 4"),
         (dose & ~((amount >= 0) & np.isfinite(amount)), "AMT", amount, "a finite number, 0 or more,"),
         (~dose & (np.nan_to_num(amount) != 0), "AMT", amount, "0 in a record that is no dose (EVID 1 or 4)"),
-        (dose & (amount == 0) & (rate > 0) & ~endless, "AMT", amount, "more than 0, or SS 1 and II 0 for an endless infusion,"),
+        (
+            dose & (amount == 0) & (rate > 0) & ~endless,
+            "AMT",
+            amount,
+            "more than 0, or SS 1 and II 0 for an endless infusion,",
+        ),
         (dose & ~(np.isin(rate, (-1, -2)) | ((rate >= 0) & np.isfinite(rate))), "RATE", rate, "0 or more, -1 or -2"),
         (dose & ~np.isin(ss, (0, 1, 2)), "SS", ss, "0, 1 or 2"),
         (dose & (addl < 0), "ADDL", addl, "0 or more"),

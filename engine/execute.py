@@ -149,7 +149,7 @@ class Dask(Executor):
         with self._client() as client:
             pending: deque[Any] = deque()
 
-            def submit(item: Item) -> Any:  # noqa: ANN401 (distributed has no types)
+            def submit(item: Item) -> Any:
                 return client.submit(function, item, pure=False, retries=RETRIES)
 
             try:

@@ -22,7 +22,9 @@ def unlabel(
     if not isinstance(parameters, xr.Dataset):
         return dict(parameters), table
     if missing := [name for name in model.parameter_names if name not in parameters]:
-        raise DataError(f"parameters: {', '.join(missing)} missing; model {model.name} wants {', '.join(model.parameter_names)}")
+        raise DataError(
+            f"parameters: {', '.join(missing)} missing; model {model.name} wants {', '.join(model.parameter_names)}"
+        )
     for parameter in model.parameters:
         _check_dims(parameters, parameter.name)
         _check_units(parameters[parameter.name], parameter.name, parameter.unit)
@@ -48,7 +50,12 @@ def label(model: Model, found: Arrays, subject: NDArray[Any] | None) -> xr.Datas
     return xr.Dataset(
         {**outputs, "status": ("subject", found.status, {"meaning": "outcome of the simulation; see engine.Status"})},
         coords={"subject": names, **times},
-        attrs={"model": model.name, "model_digest": model.digest, "solver": found.solver, "solver_reason": found.reason},
+        attrs={
+            "model": model.name,
+            "model_digest": model.digest,
+            "solver": found.solver,
+            "solver_reason": found.reason,
+        },
     )
 
 
@@ -77,7 +84,9 @@ def _attributes(unit: str, meaning: str) -> dict[str, str]:
 
 def _check_dims(parameters: xr.Dataset, name: str) -> None:
     if parameters[name].dims not in ((), ("subject",)):
-        raise DataError(f"parameters: {name} has dims {parameters[name].dims}; ('subject',) is wanted: select or stack others")
+        raise DataError(
+            f"parameters: {name} has dims {parameters[name].dims}; ('subject',) is wanted: select or stack others"
+        )
 
 
 def _check_units(values: xr.DataArray, name: str, wanted: str) -> None:
@@ -87,4 +96,6 @@ def _check_units(values: xr.DataArray, name: str, wanted: str) -> None:
     from engine.algebras.units import difference, same, unit
 
     if not same(unit(str(found)), unit(wanted)):
-        raise DataError(f"parameters: {name} is in {found}; the model wants {wanted}: {difference(unit(str(found)), unit(wanted))}")
+        raise DataError(
+            f"parameters: {name} is in {found}; the model wants {wanted}: {difference(unit(str(found)), unit(wanted))}"
+        )

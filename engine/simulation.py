@@ -9,17 +9,18 @@ from numpy.typing import ArrayLike, NDArray
 from engine import block as blocks
 from engine import schedule as schedules
 from engine.adaptive import Setting, run
+from engine.arrivals import AFTER, BEFORE
 from engine.block import Block
 from engine.configuration import build
 from engine.dosing import Regimen
 from engine.errors import DataError, DosingError, SolverError
 from engine.events import EventTable
 from engine.execute import Executor, Serial
+from engine.nodes import Samples
 from engine.policy import Observe, Policy
 from engine.schedule import Schedule
 from engine.solvers.base import Solver
 from engine.specification import Model
-from engine.timeline import AFTER, BEFORE, Samples
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -124,9 +125,7 @@ def simulate(
         return label_adaptive(model, arrays, subject, dosing)
     if observe is not None or covariates is not None:
         raise DosingError("simulate: observe and covariates are for a policy; the dosing is not one")
-    found = simulate_arrays(
-        model, named, dosing, times, solver=solver, executor=executor, before_dose=before_dose
-    )
+    found = simulate_arrays(model, named, dosing, times, solver=solver, executor=executor, before_dose=before_dose)
     return label(model, found, subject)
 
 
@@ -179,9 +178,13 @@ def choose(model: Model, solver: str | Solver) -> tuple[Solver, str]:
 def parameter_arrays(model: Model, parameters: Mapping[str, ArrayLike]) -> tuple[dict[str, Floats], int]:
     """Values as float arrays, and how many subjects they are for (0: any number)."""
     if missing := [name for name in model.parameter_names if name not in parameters]:
-        raise DataError(f"parameters: {', '.join(missing)} missing; model {model.name} wants {', '.join(model.parameter_names)}")
+        raise DataError(
+            f"parameters: {', '.join(missing)} missing; model {model.name} wants {', '.join(model.parameter_names)}"
+        )
     if unknown := [name for name in parameters if name not in model.parameter_names]:
-        raise DataError(f"parameters: {unknown[0]!r} is not one of model {model.name}; it has {', '.join(model.parameter_names)}")
+        raise DataError(
+            f"parameters: {unknown[0]!r} is not one of model {model.name}; it has {', '.join(model.parameter_names)}"
+        )
     values = {name: _floats(parameters[name], name) for name in model.parameter_names}
     counts = {len(value): name for name, value in values.items() if value.ndim == 1}
     if len(counts) > 1:
@@ -207,7 +210,9 @@ def _schedule(model: Model, dosing: Dosing, count: int) -> tuple[Schedule, NDArr
         _check_count(count, len(dosing.ids), "dosing: the event table")
         return schedules.from_table(model, dosing), np.arange(len(dosing.ids))
     if not isinstance(dosing, Sequence) or not dosing or not all(isinstance(one, Regimen) for one in dosing):
-        raise DosingError(f"dosing: {dosing!r:.200}; a Regimen, one for each subject, an EventTable or a Policy is wanted")
+        raise DosingError(
+            f"dosing: {dosing!r:.200}; a Regimen, one for each subject, an EventTable or a Policy is wanted"
+        )
     _check_count(count, len(dosing), "dosing: the sequence of regimens")
     rows: dict[Regimen, int] = {}
     row = np.asarray([rows.setdefault(regimen, len(rows)) for regimen in dosing])

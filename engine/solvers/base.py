@@ -46,6 +46,14 @@ class Problem:
         """How many subjects."""
         return len(self.state)
 
+    def take(self, subjects: NDArray[np.int64]) -> "Problem":
+        """Give these subjects."""
+        if len(subjects) == self.subjects:
+            return self
+        parameters = {name: values[subjects] for name, values in self.parameters.items()}
+        arrays = self.initial[subjects], self.state[subjects], self.timeline.take(subjects), self.largest[subjects]
+        return Problem(self.model, parameters, *arrays)
+
 
 class Trajectory(NamedTuple):
     """States at the samples, (subject, sample, state); states at the end, (subject, state); a Status each, (subject).

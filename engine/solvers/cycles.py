@@ -34,9 +34,15 @@ class Series(NamedTuple):
     phase: Floats
 
 
-def infused(timeline: Timeline) -> set[int]:
-    """States into which a steady-state dose flows."""
-    return {int(n) for one in timeline.steady if np.any(one.duration > 0) for n in np.unique(one.into)}
+def flows(timeline: Timeline, subjects: int, states: int) -> NDArray[np.bool_]:
+    """Whether anything ever flows into each state of each subject, (subject, state)."""
+    found = np.zeros((subjects, states), dtype=bool)
+    for number, state in enumerate(timeline.into):
+        found[:, state] |= np.any(timeline.rate[:, :, number] != 0, axis=1)
+    for one in timeline.steady:
+        rows = np.arange(subjects)
+        found[rows, np.broadcast_to(one.into, rows.shape)] |= one.exists & (one.duration > 0)
+    return found
 
 
 def check(model: Model, timeline: Timeline, solver: str) -> None:

@@ -23,7 +23,7 @@ _RADIUS = 0.5
 _DOUBLINGS = 60
 
 
-def exponential(matrix: Mapping[tuple[int, int], Floats], size: int, step: Floats) -> Entries:
+def exponential(matrix: Mapping[tuple[int, int], Floats], size: int, step: Floats, *, inputs: int = 0) -> Entries:
     """Entries of exp(matrix x step); entry ``(i, j)`` is how much of state ``j`` is in state ``i`` a step later.
 
     Parameters
@@ -34,6 +34,9 @@ def exponential(matrix: Mapping[tuple[int, int], Floats], size: int, step: Float
         Rows of the matrix.
     step
         Length of time, 0 or more; broadcasts with the entries.
+    inputs
+        How many of the last rows are constant inputs: empty rows, whose columns feed the states. The number of terms
+        and of squarings does not depend on them, so that the entries between states do not either.
 
     Returns
     -------
@@ -42,17 +45,21 @@ def exponential(matrix: Mapping[tuple[int, int], Floats], size: int, step: Float
         the step is too large to compute with (about 1e18) or not finite.
     """
     shape = np.broadcast_shapes(np.shape(step), *(np.shape(entry) for entry in matrix.values()))
-    shift = _shift(matrix, size)
-    norm = _norm(matrix, size, shift) * step
+    states = size - inputs
+    between = {place: entry for place, entry in matrix.items() if max(place) < states}
+    shift = _shift(between, states)
+    norm = _norm(between, states, shift) * step
     usable = norm < _RADIUS * 2.0**_DOUBLINGS
     doublings = np.broadcast_to(np.where(usable, np.maximum(np.frexp(norm / _RADIUS)[1], 0), 0), shape)
     small = np.ldexp(np.broadcast_to(step, shape), -doublings)
     scaled = {place: entry * small for place, entry in matrix.items()}
     for n in range(size):
         scaled[n, n] = scaled.get((n, n), 0.0) + shift * small
-    result = _series(scaled, size, terms=13 + size)
+    result = _series(scaled, size, terms=14 + states)
     decay = np.where(usable, np.exp(-shift * small), np.nan)
     result = {place: entry * decay for place, entry in result.items()}
+    for n in range(size - inputs, size):
+        result[n, n] = np.ones(shape)
     for n in range(int(np.max(doublings, initial=0))):
         squared = multiply(result, result)
         again = doublings > n
@@ -77,7 +84,8 @@ def multiply(a: Mapping[tuple[int, int], Floats], b: Mapping[tuple[int, int], Fl
 def _series(scaled: Entries, size: int, terms: int) -> Entries:
     """Taylor series of the exponential of a matrix of norm at most 1/2, by Horner's rule.
 
-    ``13 + size`` terms leave less than 1e-18 of an entry, also of one that first appears in term ``size``.
+    14 terms more than there are states leave less than 1e-18 of an entry, also of one that first appears in the last of
+    the terms that states need to reach each other.
     """
     one = np.ones_like(next(iter(scaled.values())))
     result: Entries = {(n, n): one.copy() for n in range(size)}
@@ -93,7 +101,7 @@ def _series(scaled: Entries, size: int, terms: int) -> Entries:
 def _shift(matrix: Mapping[tuple[int, int], Floats], size: int) -> Floats:
     """Most negative diagonal entry, sign changed; 0 where an off-diagonal entry is negative."""
     diagonal = [np.negative(matrix[n, n]) for n in range(size) if (n, n) in matrix]
-    lowest = np.asarray(0.0)
+    lowest: Floats = np.zeros(1)
     for entry in diagonal:
         lowest = np.maximum(lowest, entry)
     for (row, column), entry in matrix.items():
@@ -104,7 +112,7 @@ def _shift(matrix: Mapping[tuple[int, int], Floats], size: int) -> Floats:
 
 def _norm(matrix: Mapping[tuple[int, int], Floats], size: int, shift: Floats) -> Floats:
     """Largest row sum of the shifted matrix."""
-    rows = [np.abs(matrix.get((n, n), np.asarray(0.0)) + shift) for n in range(size)]
+    rows: list[Floats] = [np.abs(matrix.get((n, n), np.zeros(1)) + shift) for n in range(size)]
     for (row, column), entry in matrix.items():
         if row != column:
             rows[row] = rows[row] + np.abs(entry)

@@ -53,7 +53,9 @@ class Machine:
         """Set the model's parameters, (parameter, lane), and the sizes of the states, (state, lane)."""
         chosen = size[list(self.scaled)]
         self.integrator.pars[: len(self.names)] = parameters
-        self.integrator.pars[len(self.names) : len(self.names) + 2 * len(chosen)] = np.concatenate([chosen, 1.0 / chosen])
+        self.integrator.pars[len(self.names) : len(self.names) + 2 * len(chosen)] = np.concatenate(
+            [chosen, 1.0 / chosen]
+        )
 
     def flow(self, rates: Floats) -> None:
         """Set the inflow of the infused states in units of their sizes, (infused, lane)."""
@@ -132,7 +134,9 @@ class Machine:
         return np.asarray([stopped.get(outcome, otherwise) for outcome in found], dtype=np.int8)
 
     def _derivatives(self, time: Floats, state: Floats) -> Floats:
-        found: Floats = self.rates(np.ascontiguousarray(state), pars=self.integrator.pars, time=np.ascontiguousarray(time))
+        found: Floats = self.rates(
+            np.ascontiguousarray(state), pars=self.integrator.pars, time=np.ascontiguousarray(time)
+        )
         return found
 
 

@@ -23,12 +23,8 @@ class System(NamedTuple):
     forcing: tuple[Floats, ...]
 
     def powers(self, step: Floats) -> Entries:
-        """Find exp(matrix x step), with the rows of the inputs exact."""
-        size = self.states + len(self.inputs)
-        found = exponential(self.matrix, size, step)
-        for row in range(self.states, size):
-            found[row, row] = np.ones_like(found[row, row])
-        return found
+        """Find exp(matrix x step)."""
+        return exponential(self.matrix, self.states + len(self.inputs), step, inputs=len(self.inputs))
 
     def advance(self, power: Entries, state: Floats, rates: list[Floats]) -> Floats:
         """State a step later; ``state`` is (state, subject), ``rates`` one (subject) for each input."""

@@ -113,7 +113,6 @@ class _Subject(NamedTuple):
             raise _Failure(Status.diverged)
         return np.asarray(found.y[:, -1], dtype=np.float64)
 
-
     def settle(self, steady: SteadyState) -> Floats:
         """Steady state under an endless series of doses."""
         dose = cycles.series(steady, np.asarray([self.number]))

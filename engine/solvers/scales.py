@@ -78,24 +78,27 @@ class Growth(NamedTuple):
     epoch: NDArray[np.int64]
 
 
-def follow(problem: Problem, largest: Floats) -> Growth:
-    """Sizes of the states before the first node and after each, given the largest dose so far, (subject, node)."""
+def follow(problem: Problem, largest: Floats, dosed: tuple[int, ...]) -> Growth:
+    """Sizes of the states before the first node and after each.
+
+    ``largest`` is the largest dose so far, (subject, node), ``dosed`` the states that are dosed.
+    """
     all_ = np.concatenate([problem.largest[:, None], largest], axis=1)
-    epoch = np.concatenate([np.zeros((len(all_), 1), dtype=np.int64), np.cumsum(np.diff(all_, axis=1) != 0, axis=1)], axis=1)
+    epoch = np.cumsum(np.diff(all_, axis=1, prepend=all_[:, :1]) != 0, axis=1)
     found = []
     for number in range(int(np.max(epoch, initial=0)) + 1):
         first = np.argmax(epoch >= number, axis=1)
         dose = all_[np.arange(len(all_)), first]
-        found.append(sizes(problem.model, problem.parameters, problem.initial.T, dose, problem.timeline.into))
+        found.append(sizes(problem.model, problem.parameters, problem.initial.T, dose, dosed))
     return Growth(np.stack(found), epoch)
 
 
-def _settled(
-    model: Model, parameters: Mapping[str, Floats], size: Floats, unknown: list[int]
-) -> dict[int, Floats]:  # fmt: skip
-    """Derivative over the rate of decay where the other states have their sizes."""
-    names = {**parameters, **dict(zip(model.state_names, size, strict=True)), "t": np.asarray(0.0)}
-    rates = list(equations.derivatives(model, ARRAYS, names["t"], dict(zip(model.state_names, size, strict=True)), parameters).values())
-    decay = [np.abs(np.broadcast_to(evaluate(row[n], names, ARRAYS), size.shape[1:])) for n, row in enumerate(jacobian(model))]
-    usual = np.min(np.where(np.isfinite(decay) & (np.asarray(decay) > 0), decay, np.inf), axis=0)
-    return {n: np.abs(rates[n]) / np.where(decay[n] > 0, decay[n], usual) for n in unknown}
+def _settled(model: Model, parameters: Mapping[str, Floats], size: Floats, unknown: list[int]) -> dict[int, Floats]:
+    """Derivative over the rate of decay, where the other states have their sizes."""
+    states, time = dict(zip(model.state_names, size, strict=True)), np.zeros(size.shape[1])
+    names = {**parameters, **states, "t": time}
+    slopes = list(equations.derivatives(model, ARRAYS, time, states, parameters).values())
+    own = [evaluate(row[n], names, ARRAYS) for n, row in enumerate(jacobian(model))]
+    decay = np.abs([np.broadcast_to(value, time.shape) for value in own])
+    usual = np.min(np.where(np.isfinite(decay) & (decay > 0), decay, np.inf), axis=0)
+    return {n: np.abs(slopes[n]) / np.where(decay[n] > 0, decay[n], usual) for n in unknown}

@@ -6,6 +6,7 @@ it takes steps of its own choosing.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from engine.errors import SolverError
 from engine.solvers import cycles
 from engine.solvers.base import Problem, Solver, Trajectory
-from engine.solvers.lanes import machine
+from engine.solvers.lanes import Machine, machine
 from engine.solvers.pack import course
 from engine.solvers.scales import follow, power_of_two
 from engine.specification import Model
@@ -62,21 +63,50 @@ class Taylor(Solver):
     def solve(self, problem: Problem) -> Trajectory:
         """States at the samples, within the tolerance."""
         cycles.check(problem.model, problem.timeline, "taylor")
-        timeline, count = problem.timeline, problem.subjects
-        infused = {timeline.into[n] for n in timeline.infused} | cycles.infused(timeline)
-        compiled = machine(problem.model, tuple(sorted(infused)), self.tolerance, self.max_steps)
-        samples = np.empty((count, timeline.samples, problem.state.shape[1]))
-        state, status = np.empty_like(problem.state), np.empty(count, dtype=np.int8)
+        found = Trajectory(
+            np.full((problem.subjects, problem.timeline.samples, problem.state.shape[1]), np.nan),
+            np.full_like(problem.state, np.nan), np.zeros(problem.subjects, dtype=np.int8), np.zeros(problem.subjects),
+        )  # fmt: skip
         with np.errstate(all="ignore"):
-            largest = _largest_doses(problem)
-            laid = course(problem, follow(problem, largest))
-            for first in range(0, count, compiled.lanes):
-                subjects = np.arange(first, min(first + compiled.lanes, count))
-                found = laid.take(compiled, subjects)
-                samples[subjects], state[subjects], status[subjects] = found
-        failed = status != Status.ok
-        samples[failed], state[failed] = np.nan, np.nan
-        return Trajectory(samples, state, status, largest[:, -1] if largest.shape[1] else problem.largest)
+            for group in _groups(problem):
+                compiled = machine(problem.model, group.infused, self.tolerance, self.max_steps)
+                _fill(found, compiled, problem.take(group.subjects), group)
+        failed = found.status != Status.ok
+        found.samples[failed], found.state[failed] = np.nan, np.nan
+        return found
+
+
+class _Alike(NamedTuple):
+    """Subjects that are dosed, and infused, into the same states."""
+
+    dosed: tuple[int, ...]
+    infused: tuple[int, ...]
+    subjects: NDArray[np.int64]
+
+
+def _groups(problem: Problem) -> list[_Alike]:
+    """Subjects by what is compiled for them and how their states are counted: others must not change it."""
+    count, states = problem.state.shape
+    flows = cycles.flows(problem.timeline, count, states)
+    dosed = np.zeros_like(flows)
+    dosed[:, list(problem.timeline.into)] = problem.timeline.dosed
+    patterns, number = np.unique(np.concatenate([dosed, flows], axis=1), axis=0, return_inverse=True)
+    groups = []
+    for group, pattern in enumerate(patterns):
+        first, second = (tuple(int(n) for n in np.flatnonzero(part)) for part in (pattern[:states], pattern[states:]))
+        groups.append(_Alike(first, second, np.flatnonzero(number.reshape(-1) == group)))
+    return groups
+
+
+def _fill(found: Trajectory, compiled: Machine, problem: Problem, group: _Alike) -> None:
+    """Solve a group pack by pack, and put the results in their places."""
+    largest = _largest_doses(problem)
+    laid = course(problem, follow(problem, largest, group.dosed))
+    for first in range(0, problem.subjects, compiled.lanes):
+        own = np.arange(first, min(first + compiled.lanes, problem.subjects))
+        place = group.subjects[own]
+        found.samples[place], found.state[place], found.status[place] = laid.take(compiled, own)
+    found.largest[group.subjects] = largest[:, -1] if largest.shape[1] else problem.largest
 
 
 def _largest_doses(problem: Problem) -> Floats:

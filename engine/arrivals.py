@@ -1,0 +1,145 @@
+"""When doses arrive: lag, bioavailability, infusion times, steady states, and what a reset cancels.
+
+NONMEM's rules (see :mod:`engine.events` and :mod:`engine.dosing`) are applied here and nowhere else.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.schedule import Flags, Floats, Integers, Schedule, Speed
+from engine.timeline import SteadyState
+
+# Order at one time: ends of infusions, doses that arrive late, samples before a dose, the records in their order,
+# samples after them. A record's own steps: reset, steady state, dose, sample.
+STEPS = 4
+END, LATE, BEFORE, AFTER = -3, -2, -1, 1 << 40
+RESET, STEADY, DOSE, SAMPLE = range(STEPS)
+
+
+class Administration(NamedTuple):
+    """How doses enter each state of each subject, (subject, state); a duration or rate that is not modelled is NaN."""
+
+    lag: Floats
+    bioavailability: Floats
+    duration: Floats
+    rate: Floats
+
+
+class Flow(NamedTuple):
+    """Doses as they arrive, (row or subject, dose); a bolus has ``end`` equal to ``begin`` and ``rate`` 0.
+
+    ``key`` orders what happens at one time; ``event`` is the column of the schedule the dose stems from.
+    """
+
+    begin: Floats
+    end: Floats
+    amount: Floats
+    rate: Floats
+    into: Integers
+    key: Integers
+    event: Integers
+    exists: Flags
+
+
+def arrivals(schedule: Schedule, given: Administration) -> tuple[Flow, list[tuple[int, SteadyState]]]:
+    """Doses as they arrive, and for steady-state doses (by their column in the schedule) the state to find."""
+    flow = _arrive(schedule, given)
+    extra, steady = _steady_states(schedule, flow, given)
+    return _cancel(schedule, _join([flow, *extra])), steady
+
+
+def _arrive(schedule: Schedule, given: Administration) -> Flow:
+    """Each dose with its lag, bioavailability, rate and duration."""
+
+    def each(values: Floats) -> Floats:
+        return np.take_along_axis(values, np.broadcast_to(schedule.into, (len(values), schedule.into.shape[1])), axis=1)
+
+    lag, share = each(given.lag), each(given.bioavailability)
+    speed, amount = schedule.speed, schedule.amount * share
+    by_rate, by_duration = speed == Speed.rate, speed == Speed.duration
+    modelled_rate, modelled_duration = speed == Speed.modelled_rate, speed == Speed.modelled_duration
+    with np.errstate(all="ignore"):
+        rate = np.select(
+            [by_rate, by_duration, modelled_rate, modelled_duration],
+            [schedule.value, amount / schedule.value, each(given.rate), amount / each(given.duration)], 0.0,
+        )  # fmt: skip
+        duration = np.select(
+            [by_duration, modelled_duration, by_rate | modelled_rate],
+            [schedule.value, each(given.duration), amount / rate], 0.0,
+        )  # fmt: skip
+    begin = schedule.time + lag
+    flows = speed != Speed.bolus
+    position = np.where(schedule.late | (lag > 0), LATE, schedule.position)
+    return Flow(
+        begin, begin + duration, np.where(flows, 0.0, amount), np.where(flows & (duration > 0), rate, 0.0), schedule.into,
+        key=position * STEPS + DOSE, event=np.arange(speed.shape[1])[None, :],
+        exists=schedule.exists & schedule.doses,
+    )  # fmt: skip
+
+
+def _steady_states(
+    schedule: Schedule, flow: Flow, given: Administration
+) -> tuple[list[Flow], list[tuple[int, SteadyState]]]:
+    """Find what each steady-state dose needs: the state at its record, and what is under way or still to arrive."""
+    extra, steady = [], []
+    for column in np.flatnonzero(np.any(schedule.steady > 0, axis=0)):
+        into = schedule.into[:, column]
+        lag = np.take_along_axis(given.lag, np.broadcast_to(into[:, None], (len(given.lag), 1)), axis=1)[:, 0]
+        interval = schedule.interval[:, column]
+        endless = interval == 0
+        period = np.where(endless, 1.0, interval)
+        pending = np.floor(lag / period)
+        rest = lag - pending * period
+        duration = np.where(endless, np.inf, flow.end[:, column] - flow.begin[:, column])
+        exists = schedule.exists[:, column] & (schedule.steady[:, column] > 0)
+        found = SteadyState(
+            node=np.zeros(1, dtype=np.int64), exists=exists, into=into, interval=period,
+            adds=schedule.steady[:, column] == 2, amount=flow.amount[:, column],
+            rate=np.where(endless, schedule.value[:, column], flow.rate[:, column]), duration=duration,
+            phase=np.where(rest > 0, period - rest, period),
+        )  # fmt: skip
+        steady.append((int(column), found))
+        extra += _under_way(schedule, flow, int(column), found, pending, rest)
+    return extra, steady
+
+
+def _under_way(
+    schedule: Schedule, flow: Flow, column: int, steady: SteadyState, pending: Floats, rest: Floats
+) -> list[Flow]:
+    """Earlier doses of the endless series that still arrive after the record, or still flow at it."""
+    one = Flow(*(values[:, column : column + 1] for values in flow))
+    record, length = schedule.time[:, column], steady.duration
+    result = []
+    for number in range(int(np.max(pending, initial=0))):
+        begin = record + rest + number * steady.interval
+        late = one._replace(begin=begin[:, None], end=(begin + length)[:, None])
+        result.append(late._replace(exists=one.exists & (steady.exists & (number < pending))[:, None]))
+    flowing = np.where(np.isfinite(length) & (length > 0), np.ceil((rest + length) / steady.interval) - 1, 0)
+    for number in range(1, int(np.max(flowing, initial=0)) + 1):
+        end = record + (rest + length - number * steady.interval)
+        key = (schedule.position[:, column] * STEPS + STEADY)[:, None]
+        early = one._replace(begin=record[:, None], end=end[:, None], key=key)
+        result.append(early._replace(exists=one.exists & (steady.exists & (end > record))[:, None]))
+    return result
+
+
+def _join(flows: list[Flow]) -> Flow:
+    if len(flows) == 1:
+        return flows[0]
+    rows = max(len(values) for flow in flows for values in flow)
+    wide = [[np.broadcast_to(values, (rows, values.shape[1])) for values in flow] for flow in flows]
+    return Flow(*(np.concatenate(parts, axis=1) for parts in zip(*wide, strict=True)))
+
+
+def _cancel(schedule: Schedule, flow: Flow) -> Flow:
+    """End infusions and drop pending doses at each reset and at each steady-state dose that replaces."""
+    stops = schedule.exists & (schedule.resets | (schedule.steady == 1))
+    begin, end, exists = flow.begin, flow.end, flow.exists
+    for column in np.flatnonzero(np.any(stops, axis=0)):
+        when, place = schedule.time[:, column : column + 1], schedule.position[:, column : column + 1]
+        earlier = (schedule.record_time < when) | ((schedule.record_time == when) & (schedule.position < place))
+        stopped = earlier[:, flow.event[0]] & stops[:, column : column + 1]
+        exists = exists & ~(stopped & (begin > when))
+        end = np.where(stopped & (end > when), np.maximum(begin, when), end)
+    return flow._replace(end=end, exists=exists)
