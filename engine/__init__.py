@@ -1,7 +1,7 @@
 """Doses, equations and parameters to trajectories; knows nothing of cohorts or trials.
 
-A model is text (``load_model``), dosing speaks NONMEM (``Regimen``, ``read_nonmem``, ``Policy``), and ``simulate`` takes
-both to a Dataset. Heavy libraries are imported when they are first needed.
+A model is text (``load_model``), dosing speaks NONMEM (``Regimen``, ``read_nonmem``, ``Policy``), and ``simulate``
+takes both to a Dataset. Heavy libraries are imported when they are first needed.
 """
 
 from importlib import import_module

@@ -27,8 +27,10 @@ type Integers = NDArray[np.int64]
 
 
 class Adaptive(NamedTuple):
-    """What a policy did: outputs (subject, sample) by name, status (subject), amount of each dose, (subject, dose),
-    when the doses were given, (dose), and what was seen of each output, (subject, visit).
+    """What became of the subjects, and what the policy did.
+
+    ``outputs`` by name, (subject, sample); ``status``, (subject); ``amount`` of each dose, (subject, dose), given at
+    ``dose_time``, (dose); what was ``seen`` of each output, (subject, visit).
     """
 
     outputs: dict[str, Floats]

@@ -72,8 +72,8 @@ def _arrive(schedule: Schedule, given: Administration) -> Flow:
     flows = speed != Speed.bolus
     position = np.where(schedule.late | (lag > 0), LATE, schedule.position)
     return Flow(
-        begin, begin + duration, np.where(flows, 0.0, amount), np.where(flows & (duration > 0), rate, 0.0), schedule.into,
-        key=position * STEPS + DOSE, event=np.arange(speed.shape[1])[None, :],
+        begin, begin + duration, np.where(flows, 0.0, amount), np.where(flows & (duration > 0), rate, 0.0),
+        schedule.into, key=position * STEPS + DOSE, event=np.arange(speed.shape[1])[None, :],
         exists=schedule.exists & schedule.doses,
     )  # fmt: skip
 
@@ -108,7 +108,7 @@ def _under_way(
     schedule: Schedule, flow: Flow, column: int, steady: SteadyState, pending: Floats, rest: Floats
 ) -> list[Flow]:
     """Earlier doses of the endless series that still arrive after the record, or still flow at it."""
-    one = Flow(*(values[:, column : column + 1] for values in flow))
+    one = Flow._make(values[:, column : column + 1] for values in flow)
     record, length = schedule.time[:, column], steady.duration
     result = []
     for number in range(int(np.max(pending, initial=0))):
@@ -129,7 +129,7 @@ def _join(flows: list[Flow]) -> Flow:
         return flows[0]
     rows = max(len(values) for flow in flows for values in flow)
     wide = [[np.broadcast_to(values, (rows, values.shape[1])) for values in flow] for flow in flows]
-    return Flow(*(np.concatenate(parts, axis=1) for parts in zip(*wide, strict=True)))
+    return Flow._make(np.concatenate(parts, axis=1) for parts in zip(*wide, strict=True))
 
 
 def _cancel(schedule: Schedule, flow: Flow) -> Flow:

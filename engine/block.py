@@ -43,7 +43,7 @@ class Block:
         """Give these subjects."""
         parameters = {name: values[subjects] for name, values in self.parameters.items()}
         schedule = self.schedule.take(subjects) if self.schedule.rows > 1 else self.schedule
-        samples = Samples(*(values[subjects] if len(values) > 1 else values for values in self.samples))
+        samples = Samples._make(values[subjects] if len(values) > 1 else values for values in self.samples)
         return Block(self.model, self.solver, parameters, schedule, samples)
 
 

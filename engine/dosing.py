@@ -143,7 +143,7 @@ def in_units(dose: Dose, amount: str, time: str) -> Dose:
     by_time = quantity.factor(f"dose into {dose.into}: time", dose.time_unit, time) if dose.time_unit else 1.0
     scale = {"amount": by_amount, "at": by_time, "every": by_time, "duration": by_time, "rate": by_amount / by_time}
     values = {name: getattr(dose, name) for name in scale}
-    changed = {name: value * scale[name] for name, value in values.items() if isinstance(value, float)}
+    changed: dict[str, Any] = {name: value * scale[name] for name, value in values.items() if isinstance(value, float)}
     return replace(dose, **changed, unit="", time_unit="")
 
 
@@ -161,55 +161,54 @@ def _from_dict(number: int, data: Mapping[str, Any]) -> Dose:
     return Dose(**data)
 
 
-_NUMBERS = ("amount", "at", "every", "duration", "rate")
+_TIMES = ("at", "every", "duration")
+_NUMBERS = ("amount", *_TIMES, "rate")
 
 
 def _read(dose: Dose) -> dict[str, Any]:
     """Fields as numbers, with the units their texts name."""
     given = {name: getattr(dose, name) for name in _NUMBERS}
-    read = {
+    written = {
         name: quantity.read(f"dose: {name}", value)
         for name, value in given.items()
         if isinstance(value, str) and not (value == MODELLED and name in ("duration", "rate"))
     }
-    unit, time_unit = dose.unit, dose.time_unit
-    for name, (_, written) in read.items():
-        per = written.rpartition("/") if name == "rate" else ("", "", "")
-        unit = unit or (written if name == "amount" else per[0])
-        time_unit = time_unit or (per[2] if name == "rate" else written if name != "amount" else "")
-    units = {"amount": unit, "rate": f"{unit}/{time_unit}"}
-    fields_ = {name: _number(name, value) for name, value in given.items() if name not in read}
-    for name, (value, written) in read.items():
-        wanted = units.get(name, time_unit)
-        fields_[name] = value * (quantity.factor(f"dose: {name}", written, wanted) if written else 1.0)
-    _refuse_bare(dose, {name: bool(read[name].unit) if name in read else False for name in given}, fields_)
-    return {**fields_, "unit": unit, "time_unit": time_unit, "steady_state": _steady_state(dose), "times": _times(dose)}
+    found: dict[str, Any] = {
+        name: text.value if (text := written.get(name)) else _number(name, given[name]) for name in given
+    }
+    named = {name: text.unit for name, text in written.items() if text.unit}
+    unit, time_unit = _units(dose, named)
+    _refuse_bare(dose, found, named)
+    wanted = {"amount": unit, "rate": f"{unit}/{time_unit}"}
+    for name, own in named.items():
+        found[name] *= quantity.factor(f"dose: {name}", own, wanted.get(name, time_unit))
+    return {**found, "unit": unit, "time_unit": time_unit, "steady_state": _steady_state(dose), "times": _times(dose)}
 
 
-def _refuse_bare(dose: Dose, has_unit: Mapping[str, bool], values: Mapping[str, Any]) -> None:
-    """Refuse a bare number beside one with a unit, when nothing says which unit it is in."""
-    times = [name for name in ("at", "every", "duration") if has_unit[name]]
-    checks = {"at": times, "every": times, "duration": times, "amount": ["rate"] * has_unit["rate"]}
-    declared = {"amount": dose.unit}
-    for name, others in checks.items():
-        bare = isinstance(values[name], float) and values[name] != 0 and not has_unit[name]
-        if bare and others and not declared.get(name, dose.time_unit):
-            raise DosingError(
-                f"dose: {name} is {values[name]:g} without a unit, but {others[0]} has one; write both with one"
-            )
-    if isinstance(values["rate"], float) and not has_unit["rate"] and (times or has_unit["amount"]):
-        if not (dose.unit or dose.time_unit):
-            raise DosingError(
-                f"dose: rate is {values['rate']:g} without a unit, but other fields have one; write it too"
-            )
+def _units(dose: Dose, named: Mapping[str, str]) -> tuple[str, str]:
+    """Units of amount and time: those of the fields ``unit`` and ``time_unit``, else the first that a text names."""
+    amount, _, per = named.get("rate", "").rpartition("/")
+    times = [named[name] for name in _TIMES if name in named]
+    return dose.unit or named.get("amount", amount), dose.time_unit or (times[0] if times else per)
 
 
-def _number(name: str, value: object) -> float | str | None:
+def _refuse_bare(dose: Dose, found: Mapping[str, Any], named: Mapping[str, str]) -> None:
+    """Refuse a bare number beside a text with a unit, when no field says which unit it is in."""
+    beside = {name: [other for other in (*_TIMES, "rate") if other in named] for name in _TIMES}
+    beside |= {"amount": ["rate"] if "rate" in named else [], "rate": list(named)}
+    told = {"amount": dose.unit, "rate": dose.unit and dose.time_unit}
+    for name, others in beside.items():
+        bare = isinstance(found[name], float) and found[name] != 0 and name not in named
+        if bare and others and not told.get(name, dose.time_unit):
+            raise DosingError(f"dose: {name} is {found[name]:g} without a unit, but {others[0]} has one; write both so")
+
+
+def _number(name: str, value: Any) -> float | str | None:
     if (value is None and name in ("every", "duration", "rate")) or value == MODELLED:
-        return value  # type: ignore[return-value]
+        return MODELLED if value == MODELLED else None
     if isinstance(value, bool) or (not isinstance(value, int | float) and not hasattr(value, "__float__")):
         raise DosingError(f"dose: {name} is {value!r}; a number is wanted, or text with a unit")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _steady_state(dose: Dose) -> int:
@@ -219,7 +218,8 @@ def _steady_state(dose: Dose) -> int:
 
 
 def _times(dose: Dose) -> int:
-    if isinstance(dose.times, bool) or int(dose.times) != dose.times or dose.times < 1:
+    whole = isinstance(dose.times, int | float) and not isinstance(dose.times, bool) and dose.times % 1 == 0
+    if not whole or dose.times < 1:
         raise DosingError(f"dose: times is {dose.times!r}; how many doses, 1 or more, is wanted")
     return int(dose.times)
 

@@ -64,7 +64,8 @@ class EventTable:
 
     @classmethod
     def from_amounts(
-        cls, amounts: ArrayLike, times: ArrayLike, into: str, *, ids: ArrayLike | None = None, stops: Sequence[float] = ()
+        cls, amounts: ArrayLike, times: ArrayLike, into: str, *, ids: ArrayLike | None = None,
+        stops: Sequence[float] = (),
     ) -> "EventTable":  # fmt: skip
         """Bolus doses of each subject: the amounts really given.
 
@@ -102,7 +103,7 @@ class EventTable:
 
     @property
     def doses(self) -> "xr.Dataset":
-        """Doses and resets: ``subject`` (id) and ``time``, ``amt``, ``cmt``, ``rate``, ``addl``, ``ii``, ``ss``, ``evid``.
+        """Doses and resets: ``subject`` (id), ``time``, ``amt``, ``cmt``, ``rate``, ``addl``, ``ii``, ``ss``, ``evid``.
 
         Dimension dose. ``record`` is the place in the table: it orders what happens at one time.
         """
@@ -156,7 +157,7 @@ def from_records(
     """
     who, when = np.asarray(subject, dtype=np.int64), np.asarray(time, dtype=np.float64)
     missing = {"dv": np.nan, "evid": 0}
-    values = {
+    values: dict[str, Any] = {
         name: np.asarray(given.get(name, np.full(len(when), missing.get(name, 0)))) for name in (*INTEGERS, *REALS)
     }
     if "mdv" not in given:
@@ -186,8 +187,8 @@ def _check_restarts(
     for row in back:
         if int(who[row]) in resets:
             raise DataError(
-                f"subject {ids[who[row]]}: TIME goes back from {when[row]:g} to {when[row + 1]:g} and the subject has a "
-                "reset (EVID 3 or 4); give each occasion an ID of its own, or let TIME run on"
+                f"subject {ids[who[row]]}: TIME goes back from {when[row]:g} to {when[row + 1]:g} and the subject "
+                "has a reset (EVID 3 or 4); give each occasion an ID of its own, or let TIME run on"
             )
 
 

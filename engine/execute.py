@@ -23,7 +23,7 @@ type Progress = Callable[[int, int], None]
 """Told after each result how many there are and how many there will be."""
 
 AHEAD = 4
-"""Items submitted for each worker before the first result is taken: enough to keep it busy, few enough to stay small."""
+"""Items submitted for each worker before the first result is taken: enough to keep it busy, few to stay small."""
 RETRIES = 3
 """Times an item is tried again after its worker died; its numbers follow from its address, so they are the same."""
 
@@ -176,7 +176,7 @@ class Dask(Executor):
         return str(getattr(self.client_or_address, "scheduler", self.client_or_address))
 
     @contextmanager
-    def _client(self) -> "Iterator[Client]":
+    def _client(self) -> Iterator[Any]:
         """Connect, or start processes, for as long as the context lasts; a caller's own client stays open."""
         from distributed import Client, LocalCluster
 

@@ -77,7 +77,7 @@ def _sorted(columns: _Columns, order: Integers, start: Floats) -> dict[str, NDAr
 def _columns(schedule: Schedule, flow: Flow, samples: Samples, halts: Integers, flowing: Integers) -> _Columns:
     """Columns of nodes: each dose's begin, each infusion's end, each reset or stop, each sample."""
     step = np.where(schedule.resets, RESET, STEADY)[:, halts]
-    parts = [
+    parts: list[tuple[Any, ...]] = [
         (np.where(flow.exists, flow.begin, np.inf), flow.key, False, -1, flow.event),
         (np.where(flow.exists, flow.end, np.inf)[:, flowing], END * STEPS, False, -1, -1),
         (
@@ -93,7 +93,7 @@ def _columns(schedule: Schedule, flow: Flow, samples: Samples, halts: Integers, 
     rows = max(len(_alike(a)) for part in wide for a in part)
     rows = max(rows, len(_alike(schedule.start)))
     columns = zip(*([_rows(a, rows) for a in part] for part in wide), strict=True)
-    return _Columns(*(np.concatenate(column, axis=1) for column in columns))
+    return _Columns._make(np.concatenate(column, axis=1) for column in columns)
 
 
 def _rows(values: NDArray[Any], rows: int) -> NDArray[Any]:

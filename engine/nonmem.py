@@ -38,7 +38,9 @@ def read_nonmem(source: "str | Path | pd.DataFrame") -> EventTable:
         found = ", ".join(map(str, frame.columns))
         raise DataError(f"{where}: column {missing[0]} is missing; found {found}")
     codes, ids = _identify(columns.pop("id"))
-    given = {name: _numbers(columns[name], name, where) for name in (*INTEGERS, *REALS) if name in columns}
+    given: dict[str, Any] = {
+        name: _numbers(columns[name], name, where) for name in (*INTEGERS, *REALS) if name in columns
+    }
     if "evid" not in given:
         given["evid"] = _event_kind(given, len(frame))
     others = {name: _column(values) for name, values in columns.items() if name not in _ITEMS}

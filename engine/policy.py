@@ -44,15 +44,24 @@ class Policy(ABC):
         # Read-only for whoever uses a policy; a subclass has them as fields or properties, as it likes.
 
         @property
-        def into(self) -> str: ...
+        def into(self) -> str:
+            """State the doses go into."""
+
         @property
-        def every(self) -> float: ...
+        def every(self) -> float:
+            """Time between doses."""
+
         @property
-        def until(self) -> float: ...
+        def until(self) -> float:
+            """End of dosing."""
+
         @property
-        def visits(self) -> tuple[float, ...]: ...
+        def visits(self) -> tuple[float, ...]:
+            """Times of measuring and deciding."""
+
         @property
-        def observes(self) -> tuple[str, ...]: ...
+        def observes(self) -> tuple[str, ...]:
+            """Outputs that are measured."""
 
     @abstractmethod
     def initial(self, covariates: Mapping[str, NDArray[Any]]) -> Floats:

@@ -11,7 +11,9 @@ from typing import Any
 from engine.dosing import MODELLED, Dose
 from engine.errors import DosingError
 
-_QUANTITY = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:\s*(?!(?:into|at|over|rate|every|times|and|adding)\b)[A-Za-z%µμ][\w%µμ/*^()]*)?)"
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_UNIT = r"(?!(?:into|to|at|over|rate|every|times|and|adding)\b)[A-Za-z%µμ][\w%µμ/*^()]*"
+_QUANTITY = rf"({_NUMBER}(?:\s*{_UNIT})?)"
 _CLAUSES: dict[str, re.Pattern[str]] = {
     "steady_state": re.compile(r"(at|adding)\s+steady[\s-]+state\b"),
     "into": re.compile(r"(?:in)?to\s+([A-Za-z_]\w*)"),

@@ -7,7 +7,7 @@ subject's. Additional doses (``times``, ADDL) are written out, so an event is on
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +162,7 @@ def _states(model: Model, table: EventTable, cmt: Integers, doses: Flags) -> Int
     if np.any(cmt[doses] > len(names)):
         found = cmt[doses].max()
         raise DosingError(f"event table: CMT is {found}; the compartments are 1 to {len(names)} ({', '.join(names)})")
-    index = np.asarray([state_index(model, name, "event table") for name in names])
+    index = np.asarray([state_index(model, name, "event table") for name in names], dtype=np.int64)
     return index[np.clip(cmt, 1, len(names)) - 1]
 
 
@@ -179,7 +179,7 @@ def _pack(flat: _Flat, start: Floats) -> Schedule:
     shape = (len(start), int(column.max(initial=-1)) + 1)
     exists = np.zeros(shape, dtype=bool)
     exists[row, column] = True
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, values in zip(_Flat._fields[1:], flat[1:], strict=True):
         arrays[name] = np.zeros(shape, dtype=values.dtype)
         arrays[name][row, column] = values[order]

@@ -70,9 +70,9 @@ def simulate_arrays(
 
 
 def simulate(
-    model: Model, parameters: "Mapping[str, float] | xr.Dataset", dosing: Dosing | Policy, times: ArrayLike | None = None,
-    *, solver: str | Solver = "auto", executor: Executor | None = None, before_dose: bool = False,
-    observe: Observe | None = None, covariates: "xr.Dataset | None" = None,
+    model: Model, parameters: "Mapping[str, float] | xr.Dataset", dosing: Dosing | Policy,
+    times: ArrayLike | None = None, *, solver: str | Solver = "auto", executor: Executor | None = None,
+    before_dose: bool = False, observe: Observe | None = None, covariates: "xr.Dataset | None" = None,
 ) -> "xr.Dataset":  # fmt: skip
     """Simulate each subject under its doses.
 
@@ -215,7 +215,7 @@ def _schedule(model: Model, dosing: Dosing, count: int) -> tuple[Schedule, NDArr
         )
     _check_count(count, len(dosing), "dosing: the sequence of regimens")
     rows: dict[Regimen, int] = {}
-    row = np.asarray([rows.setdefault(regimen, len(rows)) for regimen in dosing])
+    row = np.asarray([rows.setdefault(regimen, len(rows)) for regimen in dosing], dtype=np.int64)
     return schedules.from_regimens(model, list(rows)), row
 
 
@@ -262,7 +262,7 @@ def _run(whole: Block, row: NDArray[np.int64], executor: Executor) -> tuple[dict
     outputs = {name: np.empty(shape) for name in whole.model.output_names}
     status = np.empty(count, dtype=np.int8)
     parts = [order[first : first + blocks.SIZE] for first in range(0, count, blocks.SIZE)]
-    for part, found in zip(parts, executor.map(blocks.simulate, _blocks(whole, row, parts)), strict=True):
+    for part, found in zip(parts, executor.map(blocks.simulate, list(_blocks(whole, row, parts))), strict=True):
         status[part] = found.status
         for name, values in found.values.items():
             outputs[name][part] = values
@@ -274,6 +274,6 @@ def _blocks(whole: Block, row: NDArray[np.int64], parts: Sequence[NDArray[np.int
         rows = row[part]
         alike = bool(np.all(rows == rows[0]))
         schedule = whole.schedule.take(rows[:1] if alike else rows)
-        samples = Samples(*(values[part] if len(values) > 1 else values for values in whole.samples))
+        samples = Samples._make(values[part] if len(values) > 1 else values for values in whole.samples)
         parameters = {name: np.ascontiguousarray(values[part]) for name, values in whole.parameters.items()}
         yield Block(whole.model, whole.solver, parameters, schedule, samples)

@@ -90,7 +90,7 @@ class Timeline:
             SteadyState(**{field.name: rows(getattr(one, field.name)) for field in fields(SteadyState)})
             for one in self.steady
         )
-        arrays = {
+        arrays: dict[str, Any] = {
             name: rows(getattr(self, name))
             for name in ("start", "time", "dosed", "jump", "rate", "resets", "slot", "event")
         }
@@ -106,16 +106,18 @@ class Timeline:
         real = column < last[:, None]
         column = np.minimum(column, self.time.shape[1] - 1)
 
-        def nodes(values: NDArray[Any], empty: object) -> NDArray[Any]:
+        def nodes(values: NDArray[Any], empty: Any) -> NDArray[Any]:
             rows = max(len(values), len(column))
             wide = (slice(None), slice(None)) + (None,) * (values.ndim - 2)
             index = np.broadcast_to(column, (rows, width))[wide]
             chosen = np.take_along_axis(np.broadcast_to(values, (rows, *values.shape[1:])), index, axis=1)
-            return np.where(real[wide], chosen, empty)
+            padded: NDArray[Any] = np.where(real[wide], chosen, empty)
+            return padded
 
         before = np.concatenate([np.broadcast_to(self.start[:, None], (len(self.time), 1)), self.time], axis=1)
         start, end = (np.take_along_axis(before, place[:, None], axis=1)[:, 0] for place in (first, last))
         return replace(
-            self, start=start, time=nodes(self.time, end[:, None]), jump=nodes(self.jump, 0.0), rate=nodes(self.rate, 0.0),
-            resets=nodes(self.resets, False), slot=nodes(self.slot, -1), event=nodes(self.event, -1),
+            self, start=start, time=nodes(self.time, end[:, None]), jump=nodes(self.jump, 0.0),
+            rate=nodes(self.rate, 0.0), resets=nodes(self.resets, False), slot=nodes(self.slot, -1),
+            event=nodes(self.event, -1),
         )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Solvers: a socket of one file each; :mod:`engine.solvers.base` is the contract, ``conf/solver/*.yaml`` the choices."""
+"""Solvers: a socket of one file each; :mod:`engine.solvers.base` is the contract, ``conf/solver`` has the choices."""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from engine.errors import SolverError
 from engine.solvers.base import Problem, Solver, Trajectory
 from engine.specification import Model
 from engine.structure import linear, switches
@@ -30,5 +29,5 @@ class Auto(Solver):
         return self.smooth, f"the equations of {model.name} are not linear, and smooth"
 
     def solve(self, problem: Problem) -> Trajectory:
-        """Never: the solver that ``choose`` names solves."""
-        raise SolverError("auto: choose(model) names the solver to use")
+        """States by the solver that takes this model."""
+        return self.choose(problem.model)[0].solve(problem)

@@ -28,6 +28,7 @@ type Floats = NDArray[np.float64]
 
 _ELEMENTS = 8192
 """How many matrices are computed at once: their entries stay in the processor's cache."""
+_STILL = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +113,15 @@ def _powers(system: System, timeline: Timeline, subjects: int) -> Iterator[Entri
     steps = np.diff(timeline.time, axis=1, prepend=start)
     moves = np.any(steps != 0, axis=0)
     shared = len(steps) == 1
-    keys = [(float(steps[0, node]) if shared else node) if moves[node] else None for node in range(len(moves))]
+    keys = [(float(steps[0, node]) if shared else float(node)) if moves[node] else _STILL for node in range(len(moves))]
     last = {key: node for node, key in enumerate(keys)}
     known: dict[float, Entries] = {}
     for node, key in enumerate(keys):
-        if key is None:
+        if key == _STILL:
             yield None
             continue
         if key not in known:
-            ahead = [n for n, other in enumerate(keys[node:], start=node) if other is not None and other not in known]
+            ahead = [n for n, other in enumerate(keys[node:], start=node) if other != _STILL and other not in known]
             first = list({keys[n]: n for n in reversed(ahead)}.values())[::-1][: max(1, _ELEMENTS // subjects)]
             found = system.powers(np.ascontiguousarray(steps[:, first].T))
             for number, n in enumerate(first):

@@ -5,7 +5,7 @@ dose would lead to it (every eigenvalue of the map's derivative inside the unit 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,8 @@ def check(model: Model, timeline: Timeline, solver: str) -> None:
     """Refuse steady states that have no meaning for these equations."""
     if any(np.any(one.adds & one.exists) for one in timeline.steady):
         raise DosingError(
-            f"{solver}: a steady state is added to what is there (SS 2), which has a meaning for linear equations only; "
-            "use SS 1, or solver 'closed_form' when the model is linear"
+            f"{solver}: a steady state is added to what is there (SS 2), which has a meaning for linear equations "
+            "only; use SS 1, or solver 'closed_form' when the model is linear"
         )
     if timeline.steady and any("t" in rate.names for rate in rates(model)):
         raise DosingError(f"{solver}: the equations of model {model.name} depend on t, so a dose has no steady state")
@@ -59,10 +59,10 @@ def check(model: Model, timeline: Timeline, solver: str) -> None:
 def series(steady: SteadyState, subject: NDArray[np.int64]) -> Series:
     """Doses of these subjects."""
 
-    def each(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    def each(values: NDArray[Any]) -> NDArray[Any]:
         return values[subject] if len(values) > 1 else np.broadcast_to(values, (len(subject),))
 
-    return Series(*(each(getattr(steady, field)) for field in Series._fields))
+    return Series._make(each(getattr(steady, field)) for field in Series._fields)
 
 
 def settle(dose: Series, initial: Floats, move: Move) -> tuple[Floats, NDArray[np.bool_]]:

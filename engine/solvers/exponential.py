@@ -117,6 +117,6 @@ def _norm(matrix: Mapping[tuple[int, int], Floats], size: int, shift: Floats) ->
         if row != column:
             rows[row] = rows[row] + np.abs(entry)
     norm = rows[0]
-    for row in rows[1:]:
-        norm = np.maximum(norm, row)
+    for other in rows[1:]:
+        norm = np.maximum(norm, other)
     return norm

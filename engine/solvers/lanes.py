@@ -31,8 +31,8 @@ _REST = 200
 class Machine:
     """A model compiled for one thread.
 
-    ``integrator`` and ``rates`` count each state in its size. Parameters of the compiled code are, in rows: the model's,
-    the sizes of the scaled states, their inverses, and inflows of the infused states, per size.
+    ``integrator`` and ``rates`` count each state in its size. Parameters of the compiled code are, in rows: the
+    model's, the sizes of the scaled states, their inverses, and inflows of the infused states, per size.
     """
 
     integrator: Any

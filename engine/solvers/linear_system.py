@@ -36,10 +36,10 @@ class System(NamedTuple):
 
 
 def steady_state(system: System, steady: SteadyState, subjects: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """State under an endless series of doses, ``phase`` after the last arrived, (state, subject); and whether there is one.
+    """State under an endless series of doses, ``phase`` after the last one arrived, and whether there is one.
 
-    Where the steady state is to be added to what is there, the model's constant inputs are left out: they are there
-    already.
+    Arrays are (state, subject) and (subject). Where the steady state is to be added to what is there, the
+    model's constant inputs are left out: they are there already.
     """
     endless = np.isinf(steady.duration)
     interval = np.broadcast_to(steady.interval, (subjects,))

@@ -56,16 +56,20 @@ def course(problem: Problem, growth: Growth) -> Course:
     timeline = problem.timeline
     parameters = [problem.parameters[name] for name in problem.model.parameter_names]
     time = np.concatenate([timeline.start[None], timeline.time.T])
-    jump, rate = (np.ascontiguousarray(np.moveaxis(values, 0, -1)) for values in (timeline.jump, timeline.rate))
-    slot, resets, epoch = (np.ascontiguousarray(values.T) for values in (timeline.slot, timeline.resets, growth.epoch))
+
+    def last(values: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(np.moveaxis(values, 0, -1))
+
+    jump, slot, resets, epoch = (last(a) for a in (timeline.jump, timeline.slot, timeline.resets, growth.epoch))
     doing = (
         np.any(np.diff(time, axis=0) != 0, axis=1), np.any(resets, axis=1), np.any(np.diff(epoch, axis=0) != 0, axis=1),
         np.any(jump != 0, axis=(1, 2)), np.any(slot >= 0, axis=1),
     )  # fmt: skip
+    plan = list(zip(*(flags.tolist() for flags in doing), strict=True))
     return Course(
-        problem, np.stack(parameters) if parameters else np.empty((0, problem.subjects)),
-        np.ascontiguousarray(problem.initial.T), np.ascontiguousarray(problem.state.T), growth.sizes, epoch,
-        time, jump, rate, slot, resets, list(zip(*(flags.tolist() for flags in doing), strict=True)), _settling(timeline),
+        problem, np.stack(parameters) if parameters else np.empty((0, problem.subjects)), last(problem.initial),
+        last(problem.state), growth.sizes, epoch, time, jump, last(timeline.rate), slot, resets, plan,
+        _settling(timeline),
     )  # fmt: skip
 
 
@@ -156,8 +160,8 @@ class _Pack:
     def _repeat(self, source: int, lane: int) -> None:
         self.machine.copy_lane(source, lane)
         arrays: list[NDArray[Any]] = [
-            self.subject, self.parameters, self.initial, self.sizes, self.epoch, self.time, self.jump, self.rate, self.slot,
-            self.resets, self.size,
+            self.subject, self.parameters, self.initial, self.sizes, self.epoch, self.time, self.jump, self.rate,
+            self.slot, self.resets, self.size,
         ]  # fmt: skip
         for values in arrays:
             values[..., lane] = values[..., source]

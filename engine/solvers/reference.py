@@ -115,7 +115,7 @@ class _Subject(NamedTuple):
 
     def settle(self, steady: SteadyState) -> Floats:
         """Steady state under an endless series of doses."""
-        dose = cycles.series(steady, np.asarray([self.number]))
+        dose = cycles.series(steady, np.asarray([self.number], dtype=np.int64))
 
         def fly(state: Floats, length: Floats, flow: Floats) -> Floats:
             return self.move(state[:, 0], 0.0, float(length[0]), flow[:, 0])[:, None]
@@ -147,7 +147,8 @@ class _Counted:
 def _walk(solver: Reference, problem: Problem, number: int, samples: Floats) -> Floats:
     """Take one subject through its nodes, filling its samples; its state at the end."""
     subject, timeline = _Subject(solver, problem, number), problem.timeline
-    state, flow = problem.state[number].copy(), np.zeros(problem.state.shape[1])
+    state: Floats = problem.state[number].copy()
+    flow = np.zeros(problem.state.shape[1])
     time = timeline.time[subject.row(timeline.time)]
     now = float(timeline.start[subject.row(timeline.start)])
     for node, then in enumerate(time):

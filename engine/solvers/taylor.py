@@ -55,8 +55,8 @@ class Taylor(Solver):
         """Itself, when the equations are smooth."""
         if found := switches(model):
             raise SolverError(
-                f"taylor: the equations of model {model.name} switch where {found[0]} changes, which a Taylor series does "
-                "not see; use solver 'auto' or 'reference'"
+                f"taylor: the equations of model {model.name} switch where {found[0]} changes, which a Taylor series "
+                "does not see; use solver 'auto' or 'reference'"
             )
         return self, f"the equations of {model.name} are smooth"
 
