@@ -5,6 +5,7 @@ No other module than this and the command line knows Hydra; nothing below it see
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,11 @@ from trials.errors import TrialError
 
 if TYPE_CHECKING:
     from trials.protocol import Trial
+
+OPTIONS = """  field=value         any field that `--cfg job` shows, by its dotted path: design.n=36
+  -m                  one run for each of several values: design.n=24,36
+  --cfg job           show the configuration, run nothing
+  --config-dir DIR    add models, populations, trials ... of your own"""
 
 
 def load(name: str | Path, overrides: Sequence[str] = (), *, config_dir: str | Path | None = None) -> Trial:
@@ -127,6 +133,9 @@ def command_line(
     job
         Takes the configuration and the folders it was put together from; an error that it raises ends everything.
     """
+    if {"-h", "--help"} & set(arguments):
+        print(usage(program, root))
+        return 0
     raised: list[BaseException] = []
     codes: list[int] = []
 
@@ -150,6 +159,17 @@ def command_line(
     finally:
         sys.argv = before
     return max(codes, default=0)
+
+
+def usage(program: str, root: str) -> str:
+    """Write what may follow a command: the head of its configuration, its groups and the options."""
+    text = (conf_dir() / f"{root}.yaml").read_text(encoding="utf-8")
+    about = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")]
+    known = re.findall(r"^  - (\w+): ", text, re.M)
+    groups = {group: sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) for group in known}
+    rows = [f"  {group}={' | '.join(names)}" for group, names in groups.items()]
+    head = f"usage: {program} [group=name ...] [field=value ...] [options]"
+    return "\n".join([head, "", *about, "", *rows, "", OPTIONS])
 
 
 def _told(error: Exception) -> str:
