@@ -27,6 +27,11 @@ CHECKED = 500
 """Draws that the predictive groups hold."""
 
 
+ADAPTATION = "low_rank"
+"""Mass matrix: with many samples a person, a typical value and all deviations from it move together, which a diagonal
+one cannot follow (measured on 60 people: least effective sample size 1726 of 8000 draws, 563 with a diagonal one)."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Fit:
     """One calibration: what is fitted to what."""
@@ -52,9 +57,9 @@ def calibrate(
     seed: int,
     output: str = "",
     chains: int = 4,
-    tune: int = 1000,
-    draws: int = 2000,
-    target_accept: float = 0.95,
+    tune: int = 1500,
+    draws: int = 2500,
+    target_accept: float = 0.98,
     cores: int | None = None,
     gates: Gates | None = None,
     allow: Collection[str] = (),
@@ -102,7 +107,7 @@ def calibrate(
     _known(allow)
     _one_occasion(population)
     fit = _Fit(population, individual_data(data), population.residual(output), predict, seed, progress or _silent)
-    covariate_values(population, fit.data)
+    new_people(population, fit.data, seed=seed, replicates=CHECKED, posterior=None)
     options = {"chains": chains, "tune": tune, "draws": draws, "target_accept": target_accept, "cores": cores}
     sampled, seconds = _sample(fit, options)
     tree = _complete(fit, sampled)
@@ -145,7 +150,13 @@ def _sample(fit: _Fit, options: Mapping[str, Any]) -> tuple[xr.DataTree, dict[st
         fit.progress("sampling the posterior", done, total)
 
     tree = nutpie.sample(
-        compiled, seed=fit.number, progress_bar=False, save_warmup=False, progress_callback=told, **options
+        compiled,
+        seed=fit.number,
+        adaptation=ADAPTATION,
+        progress_bar=False,
+        save_warmup=False,
+        progress_callback=told,
+        **options,
     )
     finished = time.perf_counter()
     return tree, {"seconds_compile": built - started, "seconds_sample": finished - built}

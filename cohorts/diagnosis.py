@@ -37,10 +37,10 @@ class Gates:
         """Checks that fail, each with a sentence; keys are ``rhat``, ``ess`` and ``divergences``."""
         table = diagnose(posterior, individuals=True)
         found: dict[str, str] = {}
-        worst = table["rhat"].idxmax()
-        if not table["rhat"].max() < self.rhat:
-            found["rhat"] = f"R-hat of {worst} is {table['rhat'].max():.3f}, wanted < {self.rhat:g}"
-        least = table[["ess_bulk", "ess_tail"]].min(axis=1)
+        most = table["rhat"].fillna(np.inf)
+        if not most.max() < self.rhat:
+            found["rhat"] = f"R-hat of {most.idxmax()} is {most.max():.3f}, wanted < {self.rhat:g}"
+        least = table[["ess_bulk", "ess_tail"]].fillna(0.0).min(axis=1)
         if not least.min() > self.ess:
             found["ess"] = f"effective sample size of {least.idxmin()} is {least.min():.0f}, wanted > {self.ess:g}"
         count = divergences(posterior)
@@ -82,7 +82,8 @@ def diagnose(posterior: xr.DataTree, *, individuals: bool = False) -> "pd.DataFr
     if "posterior" not in posterior.children:
         raise PopulationError(f"posterior: got groups {sorted(posterior.children)}, wanted one named posterior")
     group = reported(posterior["posterior"].to_dataset(), individuals=individuals)
-    columns = _columns(group)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a level without an effect is the same in every draw
+        columns = _columns(group)
     rows = [row for name in group.data_vars for row in _rows(str(name), group, columns)]
     return pd.DataFrame(rows).set_index("parameter")
 

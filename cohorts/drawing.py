@@ -1,5 +1,6 @@
 """Virtual patients: a new draw of the population for each replicate, each patient a draw within it."""
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -82,7 +83,7 @@ def draw(
         k,
         xp=np,
     )
-    _possible(population, made, first)
+    possible(population, made, first)
     cohort = _dataset(population, values, covariates, made, n)
     cohort = cohort.assign_coords(replicate=list(numbers), subject=np.arange(n))
     if occasions > 1:
@@ -194,7 +195,14 @@ def _against(values: Array) -> Any:  # one array, or one a level
     return [values[:, i, None, None] for i in range(values.shape[1])]
 
 
-def _possible(population: Population, made: dict[str, Array], first: int) -> None:
+def possible(population: Population, made: Mapping[str, Array], first: int) -> None:
+    """Refuse parameters, each (replicate, subject, ...), that no patient can have.
+
+    Raises
+    ------
+    PopulationError
+        Naming the parameter, the patient and what to do.
+    """
     for p in population.parameters:
         values = made[p.name]
         wrong = ~np.isfinite(values) | ((values <= 0.0) if p.scale == "lognormal" else False)

@@ -50,7 +50,7 @@ def _parameter(p: Parameter, values: Values, covariates: Values, z: Values, k: V
     for effect in p.effects:
         centre = centre * _factor(effect, values[f"beta_{p.name}_{effect.covariate}"], covariates[effect.covariate], xp)
     between, within = _spreads(p, values, k is not None, xp)
-    deviation: Value = 0.0 * centre
+    deviation: Value = xp.zeros_like(centre)
     if between is not None:
         deviation = deviation + between * z[p.name]
     if within is not None and k is not None:
@@ -62,7 +62,7 @@ def _factor(effect: Effect | LevelEffect, beta: Value, covariate: Value, xp: Any
     if isinstance(effect, Effect):
         return EFFECTS[effect.kind](covariate, beta, effect.reference, xp)
     apply = LEVEL_EFFECTS[effect.kind]
-    factor = apply(beta[0]) + 0.0 * covariate
+    factor = apply(beta[0]) + xp.zeros_like(covariate, dtype="float64")
     for code in range(1, len(effect.levels)):
         factor = xp.where(xp.equal(covariate, code), apply(beta[code]), factor)
     return factor

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from cohorts.data import IndividualData, covariate_values
-from cohorts.drawing import deviations, population_values
+from cohorts.drawing import deviations, population_values, possible
 from cohorts.errors import PopulationError
 from cohorts.individuals import individual
 from cohorts.population import Population
@@ -112,7 +112,8 @@ def new_people(
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """Parameters (replicate, subject) of new people with the covariates of the data; population-level values.
 
-    Occasions are left unresolved, as in the fit: all people are seen on one.
+    Occasions are left unresolved, as in the fit: all people are seen on one. Parameters that no patient can have are
+    refused (PopulationError).
     """
     numbers, n = range(replicates), len(data.subjects)
     seed = derived(seed, Stream.PREDICTIVE, int(posterior is not None))
@@ -121,8 +122,10 @@ def new_people(
     spread = {k: [v[:, i, None] for i in range(v.shape[1])] if v.ndim > 1 else v[:, None] for k, v in values.items()}
     flat = {name: v[..., 0] for name, v in z.items()}
     covariates = covariate_values(population, data)
-    made = individual(population, spread, covariates, flat, None, xp=np)
-    return {name: np.broadcast_to(v, (replicates, n)) for name, v in made.items()}, values
+    found = individual(population, spread, covariates, flat, None, xp=np)
+    made = {name: np.broadcast_to(v, (replicates, n)) for name, v in found.items()}
+    possible(population, made, 0)
+    return made, values
 
 
 def measured(residual: Residual, predicted: Array, values: Mapping[str, Array], seed: int, *address: int) -> Array:

@@ -20,13 +20,13 @@ class Error(NamedTuple):
 
 
 ERRORS: dict[str, Error] = {
-    "additive": Error(("additive",), lambda f, s, _: s["additive"] + 0.0 * f),
+    "additive": Error(("additive",), lambda f, s, xp: s["additive"] + xp.zeros_like(f)),
     "proportional": Error(("proportional",), lambda f, s, xp: s["proportional"] * xp.abs(f)),
     "combined1": Error(("additive", "proportional"), lambda f, s, xp: s["additive"] + s["proportional"] * xp.abs(f)),
     "combined2": Error(
         ("additive", "proportional"), lambda f, s, xp: xp.sqrt(s["additive"] ** 2 + (s["proportional"] * f) ** 2)
     ),
-    "lognormal": Error(("lognormal",), lambda f, s, _: s["lognormal"] + 0.0 * f, log=True),
+    "lognormal": Error(("lognormal",), lambda f, s, xp: s["lognormal"] + xp.zeros_like(f), log=True),
 }
 
 
