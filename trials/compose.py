@@ -149,7 +149,9 @@ def command_line(
             raise SystemExit(1) from None
 
     task.__module__ = __name__
-    before, sys.argv = sys.argv, [program, *map(understood, arguments)]
+    overrides = [word for word in arguments if word.startswith("~") or ("=" in word and not word.startswith("-"))]
+    options = [word for word in arguments if word not in overrides]  # Hydra wants all overrides in one row
+    before, sys.argv = sys.argv, [program, *options, *map(understood, overrides)]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=root)(task)()
     except SystemExit as stop:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 import yaml
 
+from trials.errors import TrialError
 from trials.protocol import Trial
 
 type Arrays = Mapping[str, np.ndarray]
@@ -89,6 +91,20 @@ def open_folder(root: Path, trial: Trial) -> tuple[RunFolder, bool]:
     lock = _lock(path)
     assert lock is not None, "nobody else knows this folder yet"
     return RunFolder(path, lock), False
+
+
+def writable(root: Path) -> None:
+    """Refuse a folder of runs that cannot be made or written; nothing is left there.
+
+    Raises
+    ------
+    TrialError
+        Naming the folder and what the system says.
+    """
+    there = next(path for path in (root.absolute(), *root.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        reason = "is not a folder" if not there.is_dir() else "cannot be written"
+        raise TrialError(f"runs: got {str(root)!r}, but {there} {reason}; name another folder")
 
 
 def write_config(trial: Trial, folder: Path) -> None:

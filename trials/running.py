@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trials.errors import TOLD, Interrupted, TrialError
+from trials.folder import writable
 from trials.session import Session
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ def run(
         raise TrialError("tracking: a run that leaves no folder cannot be recorded; name a folder in `runs`")
     if tracker is not None:
         tracker.check()
+    if executor is not None:
+        executor.check()
+    if place is not None:
+        writable(Path(place))
     session = Session(trial, executor, None if place is None else Path(place), progress)
     try:
         result = session.result()

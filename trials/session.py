@@ -18,8 +18,8 @@ from engine.simulation import choose
 from trials import manifest, outcomes, results, store, streams
 from trials.block import Work, simulate_block
 from trials.calibration import Evidence, gather
-from trials.operating import characteristics
 from trials.folder import RunFolder, open_folder
+from trials.operating import characteristics
 from trials.plan import Part, missing, parts
 from trials.protocol import Protocol, Result, Trial
 from trials.truth import TruthWork, true_effects
@@ -127,9 +127,7 @@ class Session:
     def _map(self, works: Sequence[Work | TruthWork]) -> Iterator[Any]:
         return (self.executor or executors.Serial()).map(perform, works)
 
-    def _collect(
-        self, arrays: Sequence[Arrays], effects: Sequence[Sequence[Effect]], evidence: Evidence
-    ) -> Result:
+    def _collect(self, arrays: Sequence[Arrays], effects: Sequence[Sequence[Effect]], evidence: Evidence) -> Result:
         trial, count = self.trial, len(self.trial.scenarios)
         found = results.outcomes(trial, arrays[:count])
         curve = trial.power_curve

@@ -35,9 +35,7 @@ def trajectories(trial: Trial, replicates: int, seed: int, posterior: xr.DataTre
 def cohort(trial: Trial, replicates: int, seed: int, posterior: xr.DataTree | None) -> xr.Dataset:
     """Virtual patients of the first replicates of the base protocol: Dataset (replicate, subject[, occasion])."""
     design = trial.protocol.design
-    return draw(
-        trial.protocol, design.n, range(replicates), seed=seed, posterior=posterior, occasions=design.periods
-    )
+    return draw(trial.protocol, design.n, range(replicates), seed=seed, posterior=posterior, occasions=design.periods)
 
 
 def write(data: xr.Dataset, path: Path) -> None:

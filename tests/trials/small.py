@@ -15,6 +15,10 @@ SMALL = (
 )
 UNFITTED = ("data=null",)
 CURVE = ("power_curve.replicates=2", "power_curve.values=[0.9,1.1]")
+FITTED = ["run", "trial=theophylline_bioequivalence", *(word for word in SMALL if word != "runs=null"), *CURVE]
+"""The command that runs it, with a fit."""
+RUN = [*FITTED, *UNFITTED]
+"""The same without."""
 
 
 @cache

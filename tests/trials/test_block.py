@@ -1,5 +1,7 @@
 """One piece of work: what patients go through, what is seen of it, and that a block stands alone."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -20,7 +22,7 @@ def test_blocks_of_any_size_give_the_same_bits():
     whole = simulate_block(work(range(7)))
     for sizes in ([1] * 7, [3, 4], [5, 2]):
         starts = np.cumsum([0, *sizes])
-        parts = [simulate_block(work(range(a, b))) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        parts = [simulate_block(work(range(a, b))) for a, b in pairwise(starts)]
         for name, values in whole.items():
             np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values, err_msg=name)
 
@@ -41,9 +43,7 @@ def test_true_concentrations_follow_the_bateman_function_with_carry_over():
     times = np.asarray(protocol.measurement("concentration").times)
     assert patients["cl"].dims == ("replicate", "subject", "occasion")
     shape = (2, 24, 2)
-    at = {
-        name: np.broadcast_to(patients[name].values.reshape(2, 24, -1), shape) for name in ("ka", "cl", "v", "f")
-    }
+    at = {name: np.broadcast_to(patients[name].values.reshape(2, 24, -1), shape) for name in ("ka", "cl", "v", "f")}
     factor = np.where(course.arms == 0, 0.95, 1.0)
     start = protocol.design.starts(times[-1])[1]
 

@@ -9,10 +9,8 @@ import pytest
 import yaml
 
 import trials
-from tests.trials.small import CURVE, SMALL
+from tests.trials.small import RUN
 from trials.cli import main
-
-RUN = ["run", "trial=theophylline_bioequivalence", *(word for word in SMALL if word != "runs=null"), "data=null", *CURVE]
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +125,7 @@ def test_package_verify_and_check(capsys):
 
 def test_as_a_program(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "trials.cli", "run", "trial=theophylline_bioequivalence", "design.nope=1"],
+        [sys.executable, "-W", "error", "-m", "trials.cli", *RUN, "design.nope=1"],
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1

@@ -57,7 +57,7 @@ def test_a_killed_worker(serial):
 
     killed = []
 
-    def kill(what, done, total):
+    def kill(what, done, _):
         if what == "simulating trials" and done and not killed:
             killed.append(next(iter(client.run(os.getpid).values())))
             os.kill(killed[0], signal.SIGKILL)

@@ -54,8 +54,8 @@ def test_doses_are_what_tablets_allow():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("start", ()), ("start", (5,) * 5), ("start", (-1,)), ("visits", (96, 24)), ("bounds", (2, 2)), ("changes", (1, 1)),
-     ("omits", (1,)), ("every", 0), ("most", 0), ("step", -1), ("into", "")],
+    [("start", ()), ("start", (5,) * 5), ("start", (-1,)), ("visits", (96, 24)), ("bounds", (2, 2)),
+     ("changes", (1, 1)), ("omits", (1,)), ("every", 0), ("most", 0), ("step", -1), ("into", "")],
 )  # fmt: skip
 def test_what_is_no_rule_is_refused(field, value):
     with pytest.raises(trials.TrialError, match=f"policy.{field}"):
@@ -70,7 +70,12 @@ def protocol():
 def test_the_policy_sees_what_the_trial_measures(protocol, monkeypatch):
     seen = []
     decided = InrTitration.decide
-    monkeypatch.setattr(InrTitration, "decide", lambda self, v, s, g: (seen.append(s["inr"]), decided(self, v, s, g))[1])
+
+    def watched(self, visit, shown, given):
+        seen.append(shown["inr"])
+        return decided(self, visit, shown, given)
+
+    monkeypatch.setattr(InrTitration, "decide", watched)
     course = simulate(Work("x", protocol, range(2), 1, None))
     measured = course.observed["inr"][:, :, 0][course.arms[:, :, 0] == 0]
     visits = [protocol.measurement("inr").times.index(visit) for visit in protocol.arm("guided").policy.visits]

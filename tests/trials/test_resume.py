@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
 def stop_after(count):
     """Progress that stops the run, as Ctrl-C does, when so many replicates are done."""
 
-    def progress(what, done, total):
+    def progress(what, done, _):
         if what == "simulating trials" and done >= count:
             raise KeyboardInterrupt
 
