@@ -81,7 +81,7 @@ def _tables(result: Result) -> dict[str, Table]:
         "scenarios": report_tables.scenarios(trial.scenarios),
         "parameters": report_tables.model_parameters(trial.protocol.model),
         "covariates": report_tables.covariates(trial.protocol.population),
-        "coefficients": report_tables.coefficients(trial.protocol.population, trial.protocol.model),
+        "coefficients": report_tables.coefficients(trial.protocol),
         "effects": report_tables.effects(found, scales),
         "everything": report_tables.everything(found),
         "failures": report_tables.failures(result.outcomes, result.manifest["failures"]),

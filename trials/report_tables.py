@@ -50,7 +50,8 @@ def with_error(value: float | None, error: float | None) -> str:
     if error <= abs(value) * ROUNDING:
         return f"{plain(value)} ±{GLUE}0"
     digits = min(12, max(0, 1 - math.floor(math.log10(error))))
-    return f"{value:.{digits}f} ±{GLUE}{error:.{digits}f}".replace("-", MINUS)
+    rounded = round(value, digits) + 0.0  # no negative zero
+    return f"{rounded:.{digits}f} ±{GLUE}{error:.{digits}f}".replace("-", MINUS)
 
 
 def plain(value: object, digits: int = 4) -> str:
@@ -63,10 +64,10 @@ def plain(value: object, digits: int = 4) -> str:
         return f"{value:.{digits}g}".replace("-", MINUS) if math.isfinite(value) else NOTHING
     if dataclasses.is_dataclass(value):
         return f"{type(value).__name__} ({settings(value)})" if dataclasses.fields(value) else type(value).__name__
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
         nested = any(isinstance(item, Sequence) and not isinstance(item, str) for item in value)
         return ", ".join(f"({plain(item, digits)})" if nested else plain(item, digits) for item in value)
-    return NOTHING if value is None else str(value)
+    return NOTHING if value is None or value == () else str(value)
 
 
 def settings(spec: object, *, leave: Iterable[str] = ()) -> str:
@@ -146,20 +147,27 @@ def _distribution(covariate: Covariate) -> str:
     return "; ".join(f"{level}: {text}" for level, text in zip(covariate.levels, texts, strict=True))
 
 
-def coefficients(population: Population, model: Model) -> Table:
+def coefficients(protocol: Protocol) -> Table:
     """Every number of the population: its value or prior, and where it comes from."""
+    population, model = protocol.population, protocol.model
+    text = quantity_text if protocol.uncertainty else centre_text
     rows = [
         (
             f"{c.name}{f'[{level}]' if level else ''}",
             c.meaning,
             shown_unit(c.name, c.unit, model),
-            quantity_text(q),
+            text(q),
             q.source,
         )
         for c in population.coefficients
         for level, q in zip(c.levels or ("",), c.quantities, strict=True)
     ]
     return Table(("Number", "Meaning", "Unit", "Value or prior", "Source"), tuple(rows))
+
+
+def centre_text(quantity: Quantity) -> str:
+    """The one value a number has where its uncertainty is set aside."""
+    return plain(quantity.centre)
 
 
 def unit_of(name: str, unit: str, model: Model) -> str:
@@ -288,7 +296,7 @@ def _published_row(result: Result, entry: Published) -> tuple[str, ...]:
         _published_value(entry),
         f"{entry.scenario}, {entry.arm or entry.analysis}",
         mean,
-        f"{plain(float(low), 3)} to {plain(float(high), 3)}",
+        f"{plain(float(low), 3)}{GLUE}to{GLUE}{plain(float(high), 3)}",
         plain(bool(low <= entry.value <= high)),
         f"{entry.source} {entry.remark}".strip(),
     )

@@ -19,11 +19,12 @@ from trials import manifest, outcomes
 from trials.analyses.base import Analysis, outcome
 from trials.analyses.crossover_anova import AverageBioequivalence
 from trials.calibration import Calibration
-from trials.operating import characteristics
 from trials.designs.crossover import Crossover
 from trials.designs.parallel import Parallel
 from trials.endpoints.base import Endpoint
+from trials.endpoints.inr import TimeInRange
 from trials.folder import write_config
+from trials.operating import characteristics
 from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, Result, Scenario, Store, Trial, Truth
 from trials.reference import read_references
 
@@ -51,18 +52,6 @@ class Area(Endpoint):
 
     def __call__(self, values, times):
         return np.trapezoid(values, times, axis=-1)
-
-
-@dataclass(frozen=True, slots=True)
-class Share(Endpoint):
-    name: str
-    unit: str
-    measure: str
-    lower: float
-    upper: float
-
-    def __call__(self, values, times):  # noqa: ARG002
-        return 100.0 * ((values >= self.lower) & (values <= self.upper)).mean(axis=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +110,7 @@ def protocol(kind):
     endpoints = (
         (Area("auc", "mg/L h", "concentration"), Peak("cmax", "mg/L", "concentration"))
         if crossover
-        else (Share("time_in_range", "%", "concentration", 4.0, 8.0),)
+        else (TimeInRange("time_in_range", "%", "concentration", 4.0, 8.0),)
     )
     analyses = (
         tuple(AverageBioequivalence(name, name, *ARMS) for name in ("auc", "cmax"))

@@ -60,7 +60,7 @@ def test_drawing_leaves_settings_and_pyplot_alone(synthetic, tmp_path):
 
 
 def test_importing_trials_does_not_import_matplotlib():
-    code = "import sys, trials, trials.report, trials.packaging, trials.verification; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, trials.report, trials.packaging, trials.verification; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-W", "error", "-c", code], check=False).returncode == 0
 
 
@@ -150,6 +150,22 @@ def test_power_numbers_close_points_together():
     points = tuple(power.Point(name, 1.0, 0.9, 0.88, 0.92) for name in ("a", "b"))
     figure = power.power([power.Panel("auc", points)], power.EffectAxis("difference"))
     assert "1, 2" in texts(figure)
+
+
+def test_many_analyses_stand_in_rows_of_two():
+    panels = [power.Panel(str(i), (power.Point("a", 0.1 * i, 0.5, 0.4, 0.6),)) for i in range(3)]
+    figure = power.power(panels, power.EffectAxis("true difference (%)"))
+    assert [axes.axison for axes in figure.axes] == [True, True, True, False]
+    assert [axes.get_title("left") for axes in figure.axes[:3]] == ["0", "1", "2"]
+
+
+def test_range_of_an_endpoint_is_behind_the_responses(synthetic):
+    for picture in draw(synthetic):
+        if picture.name == "example_concentration":
+            assert "range 4-8" in texts(picture.figure)
+            break
+    else:
+        assert synthetic.trial.protocol.design.periods == 2
 
 
 def test_power_of_a_result_has_its_shares_and_curve(synthetic, synthetic_characteristics):

@@ -132,7 +132,7 @@ def test_published_value_has_both_uncertainties(page, synthetic):
     assert cells[2] == "40 (95 % CI 35 to 45)"
     assert cells[4] == with_error(values.mean(), values.std(ddof=1) / np.sqrt(values.size))
     low, high = np.quantile(values, [0.025, 0.975])
-    assert cells[5] == f"{plain(low, 3)} to {plain(high, 3)}"
+    assert cells[5] == f"{plain(low, 3)}\u00a0to\u00a0{plain(high, 3)}"
     assert cells[6] == ("yes" if low <= 40 <= high else "no")
 
 
@@ -211,6 +211,7 @@ def test_how_to_reproduce(page, synthetic):
         (0.91234, 0.0089, "0.9123 ±\u00a00.0089"),
         (-1234.5, 56.0, "\N{MINUS SIGN}1234 ±\u00a056"),
         (0.05, 0.0, "0.05 ±\u00a00"),
+        (-0.001, 1.2, "0.0 ±\u00a01.2"),
         (0.95, 1e-17, "0.95 ±\u00a00"),
         (0.5, None, "0.5"),
         (None, None, "–"),
@@ -232,3 +233,12 @@ def test_quantities_in_words(synthetic):
     weight = synthetic.trial.protocol.population.covariates[0].distributions[0]
     assert quantity_text(weight) == "normal, mean 70, sd 12, above 40"
     assert plain((("a", "b"), ("b", "a"))) == "(a, b), (b, a)"
+    assert plain(()) == "–"
+
+
+def test_numbers_whose_uncertainty_is_set_aside_are_shown_as_they_are_used(synthetic):
+    protocol = replace(synthetic.trial.protocol, uncertainty=False)
+    values = {row[0]: row[3] for row in report_tables.coefficients(protocol).rows}
+    assert values["cl_pop"] == "2.8"
+    made = replace(synthetic, trial=replace(synthetic.trial, protocol=protocol))
+    assert "drawn only where a scenario sets it" in " ".join(Page(report.render(made, {})).text.split())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trials.operating import characteristics
 from trials.figures.of_example import example_pictures
 from trials.figures.of_outcomes import forest_picture, power_pictures
 from trials.figures.of_posterior import posterior_pictures
 from trials.figures.picture import Picture
+from trials.operating import characteristics
 
 if TYPE_CHECKING:
     from trials.protocol import Result

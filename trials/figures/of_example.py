@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trials.analyses.crossover_anova import AverageBioequivalence
+from trials.endpoints.inr import TimeInRange
 from trials.figures.example import Group, Profiles, Ratios, Target, crossover, distributions, responses
 from trials.figures.picture import Picture, clock, labelled
 
@@ -87,17 +88,14 @@ def _response(protocol: Protocol, example: xr.Dataset, measurement: Measurement,
         target=_target(protocol, measurement),
     )
     caption = f"{words} Bold: median; band: 5th to 95th percentile of subjects; thin: six subjects, as measured."
-    return Picture(
-        f"example_{measurement.name}", f"{measurement.name.replace('_', ' ').capitalize()} by arm", caption, figure
-    )
+    return Picture(f"example_{measurement.name}", f"{measurement.name.replace('_', ' ')} by arm", caption, figure)
 
 
 def _target(protocol: Protocol, measurement: Measurement) -> Target | None:
     """Range an endpoint of this measurement counts time in, if there is one."""
     for endpoint in protocol.endpoints:
-        lower, upper = getattr(endpoint, "lower", None), getattr(endpoint, "upper", None)
-        if endpoint.measure == measurement.name and lower is not None and upper is not None:
-            return Target(lower, upper, f"target {lower:g}-{upper:g}")
+        if isinstance(endpoint, TimeInRange) and endpoint.measure == measurement.name:
+            return Target(endpoint.low, endpoint.high, f"range {endpoint.low:g}-{endpoint.high:g}")
     return None
 
 
@@ -110,7 +108,7 @@ def _endpoint(result: Result, scenario: Scenario, example: xr.Dataset, endpoint:
     figure = distributions(groups, label=labelled(endpoint.name, endpoint.unit))
     return Picture(
         f"example_{endpoint.name}",
-        f"{endpoint.name.replace('_', ' ').capitalize()} by arm",
+        f"{endpoint.name.replace('_', ' ')} by arm",
         f"{words} One dot a subject.",
         figure,
     )

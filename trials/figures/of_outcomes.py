@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trials.analyses.crossover_anova import AverageBioequivalence
-from trials.operating import Characteristics, interval
 from trials.figures.forest import Column, Row, forest
-from trials.figures.picture import Picture
+from trials.figures.picture import Picture, labelled
 from trials.figures.power import Curve, EffectAxis, Panel, Point, power
+from trials.operating import Characteristics, interval
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,7 +29,7 @@ def power_pictures(result: Result, found: Characteristics) -> Iterator[Picture]:
     deciding = [a for a in result.trial.protocol.analyses if a.decides]
     for scale in dict.fromkeys(analysis.scale for analysis in deciding):
         group = [analysis for analysis in deciding if analysis.scale == scale]
-        figure = power([_panel(result, found, analysis) for analysis in group], _axis(group))
+        figure = power([_panel(result, found, analysis) for analysis in group], _axis(result, group))
         name = "power" if scale == deciding[0].scale else f"power_{scale.replace('-', '_')}"
         yield Picture(name, "Power against the true effect", _power_words(result, group), figure)
 
@@ -97,11 +97,16 @@ def _shown(effect: NDArray[np.float64], analysis: Analysis) -> NDArray[np.float6
     return np.exp(effect) if analysis.scale == "log-ratio" else np.asarray(effect, dtype=np.float64)
 
 
-def _axis(group: Sequence[Analysis]) -> EffectAxis:
+def _axis(result: Result, group: Sequence[Analysis]) -> EffectAxis:
     first = group[0]
+    units = {result.trial.protocol.endpoint(analysis.endpoint).unit for analysis in group}
     ratio = first.scale == "log-ratio"
     limits = (first.lower, first.upper) if isinstance(first, AverageBioequivalence) else (1.0 if ratio else 0.0,)
-    label = "true ratio of geometric means" if ratio else f"true {first.scale}"
+    label = (
+        "true ratio of geometric means"
+        if ratio
+        else labelled(f"true {first.scale}", units.pop() if len(units) == 1 else "")
+    )
     return EffectAxis(label, limits, ratio, getattr(first, "alpha", None))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0, 2.5)
-NEAR = 0.03  # points closer than this share of the axes get one common number
+NEAR = 0.06  # points closer than this share of the axes get one common number
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +67,25 @@ class EffectAxis:
 @styled
 def power(panels: Sequence[Panel], axis: EffectAxis) -> Figure:
     """Share of replicates declared a success against the true effect, one panel an analysis; scenarios are numbered."""
-    figure, axes = canvas((1.0 + 3.1 * max(len(panels), 1.4), 3.7), 1, len(panels), share="xy")
+    columns = min(len(panels), 2)
+    rows = ceil(len(panels) / columns)
+    figure, axes = canvas((1.0 + 3.1 * max(columns, 1.4), 0.9 + 2.8 * rows), rows, columns, share="xy")
     numbers = _numbers(panels)
-    for index, (panel, place) in enumerate(zip(panels, axes[0], strict=True)):
+    for index, (panel, place) in enumerate(zip(panels, axes.flat, strict=False)):
         for curve in panel.curves:
             _curve(place, curve, colour(index))
         _scenarios(place, panel, colour(index))
         place.set_title(panel.analysis)
         place.title.set_color(colour(index))
-    for place in axes[0]:
+    for place in axes.flat[len(panels) :]:
+        place.set_axis_off()
+    for place in axes.flat[: len(panels)]:
         _effect_axis(place, axis)
-    axes[0, 0].set(ylim=(0, 1.06), ylabel="share declared a success")
+    for place in axes[:, 0]:
+        place.set(ylim=(0, 1.06), ylabel="share declared a success")
     axes[0, 0].set_yticks(np.linspace(0, 1, 6))
     figure.draw_without_rendering()  # the numbers are placed by distance on the page
-    for panel, place in zip(panels, axes[0], strict=True):
+    for panel, place in zip(panels, axes.flat, strict=False):
         _write_numbers(place, panel, numbers)
     note(figure, _key(panels, numbers))
     return figure
