@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trials.figures.style import BAND, INK, MUTED, canvas, colour, label_ends, note, styled
+from trials.figures.style import BAND, EDGE, INK, MUTED, canvas, colour, label_ends, note, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,8 +118,10 @@ def responses(profiles: Sequence[Profiles], *, labels: tuple[str, str], target: 
 
 def _target(axes: Axes, target: Target) -> None:
     axes.axhspan(target.lower, target.upper, color=BAND, zorder=0)
+    for edge in (target.lower, target.upper):
+        axes.axhline(edge, color=EDGE, lw=0.8, ls=(0, (4, 2)), zorder=2.5)
     axes.annotate(target.label, (0.99, target.lower), (0, 2), xycoords=("axes fraction", "data"), ha="right",
-                  textcoords="offset points", fontsize=7, color="#3c7d5d")  # fmt: skip
+                  textcoords="offset points", fontsize=7, color=EDGE)  # fmt: skip
 
 
 def _response_panel(axes: Axes, profile: Profiles, paint: str) -> None:

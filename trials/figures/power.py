@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, hypot
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,19 +115,26 @@ def _scenarios(axes: Axes, panel: Panel, paint: str) -> None:
 
 
 def _write_numbers(axes: Axes, panel: Panel, numbers: Mapping[str, int]) -> None:
-    shown: list[tuple[NDArray[np.float64], list[int]]] = []
-    for point in panel.points:
-        place = axes.transAxes.inverted().transform(axes.transData.transform((point.truth, point.value)))
-        near = next((group for where, group in shown if np.hypot(*(place - where)) < NEAR), None)
-        if near is None:
-            shown.append((place, [numbers[point.scenario]]))
+    """Number the scenarios; those within reach of each other get one common label, at the rightmost."""
+    spots = [(*_place(axes, point), numbers[point.scenario]) for point in panel.points]
+    groups: list[list[tuple[float, float, int]]] = []
+    for spot in sorted(spots):
+        group = next((g for g in groups if any(hypot(spot[0] - o[0], spot[1] - o[1]) < NEAR for o in g)), None)
+        if group is None:
+            groups.append([spot])
         else:
-            near.append(numbers[point.scenario])
-    for place, group in shown:
-        left = place[0] > 0.9
-        axes.annotate(", ".join(map(str, group)), tuple(place), (-6 if left else 6, 4), xycoords="axes fraction",
-                      textcoords="offset points", ha="right" if left else "left", fontsize=8, fontweight="bold",
-                      color=INK)  # fmt: skip
+            group.append(spot)
+    for group in groups:
+        left = group[-1][0] > 0.88
+        axes.annotate(", ".join(str(number) for *_, number in sorted(group, key=lambda spot: spot[2])), group[-1][:2],
+                      (-6 if left else 6, 4), xycoords="axes fraction", textcoords="offset points", fontsize=8,
+                      ha="right" if left else "left", fontweight="bold", color=INK)  # fmt: skip
+
+
+def _place(axes: Axes, point: Point) -> tuple[float, float]:
+    """Where a point stands on the axes, as shares of their width and height."""
+    x, y = axes.transAxes.inverted().transform(axes.transData.transform((point.truth, point.value)))
+    return float(x), float(y)
 
 
 def _effect_axis(axes: Axes, axis: EffectAxis) -> None:
@@ -143,8 +150,8 @@ def _effect_axis(axes: Axes, axis: EffectAxis) -> None:
         axes.axvline(limit, color=INK, lw=0.8, ls=(0, (1, 2)))
     if axis.alpha is not None:
         axes.axhline(axis.alpha, color=INK, lw=0.8, ls=(0, (1, 2)))
-        axes.annotate(f"α = {axis.alpha:g}", (0, axis.alpha), (3, 2), xycoords=("axes fraction", "data"),
-                      textcoords="offset points", fontsize=7, color=INK)  # fmt: skip
+        axes.annotate(f"α = {axis.alpha:g}", (0.5, axis.alpha), (0, 2), xycoords=("axes fraction", "data"),
+                      textcoords="offset points", ha="center", fontsize=7, color=INK)  # fmt: skip
 
 
 def _key(panels: Sequence[Panel], numbers: Mapping[str, int]) -> str:

@@ -23,6 +23,7 @@ INK = "#22272e"
 MUTED = "#6b7480"
 GRID = "#e4e7eb"
 BAND = "#e8f3ee"
+EDGE = "#3c7d5d"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe & Ito, the darker ones first
 LIMIT = 1.96  # half-width of a Monte Carlo band in standard errors
 SIMULATED = "Simulated data: virtual subjects"
