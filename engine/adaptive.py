@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from engine import block as blocks
 from engine import nodes
 from engine import schedule as schedules
-from engine.arrivals import AFTER, BEFORE, Administration
+from engine.arrivals import Administration
 from engine.block import Block
 from engine.dosing import Dose, Regimen
 from engine.errors import DosingError
 from engine.execute import Executor
 from engine.nodes import Samples
 from engine.policy import Observe, Policy
-from engine.schedule import Schedule
+from engine.schedule import AFTER, BEFORE, Schedule
 from engine.solvers.base import Problem, Solver, Trajectory
 from engine.specification import Model
 from engine.status import Status

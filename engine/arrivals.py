@@ -7,14 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.schedule import Flags, Floats, Integers, Schedule, Speed
+from engine.schedule import DOSE, LATE, STEADY, STEPS, Flags, Floats, Integers, Schedule, Speed
 from engine.timeline import SteadyState
-
-# Order at one time: ends of infusions, doses that arrive late, samples before a dose, the records in their order,
-# samples after them. A record's own steps: reset, steady state, dose, sample.
-STEPS = 4
-END, LATE, BEFORE, AFTER = -3, -2, -1, 1 << 40
-RESET, STEADY, DOSE, SAMPLE = range(STEPS)
 
 
 class Administration(NamedTuple):
@@ -110,16 +104,16 @@ def _under_way(
     """Earlier doses of the endless series that still arrive after the record, or still flow at it."""
     one = Flow._make(values[:, column : column + 1] for values in flow)
     record, length = schedule.time[:, column], steady.duration
+    key = (schedule.steady_position[:, column] * STEPS)[:, None]
     result = []
     for number in range(int(np.max(pending, initial=0))):
         begin = record + rest + number * steady.interval
-        late = one._replace(begin=begin[:, None], end=(begin + length)[:, None])
+        late = one._replace(begin=begin[:, None], end=(begin + length)[:, None], key=key + DOSE)
         result.append(late._replace(exists=one.exists & (steady.exists & (number < pending))[:, None]))
     flowing = np.where(np.isfinite(length) & (length > 0), np.ceil((rest + length) / steady.interval) - 1, 0)
     for number in range(1, int(np.max(flowing, initial=0)) + 1):
         end = record + (rest + length - number * steady.interval)
-        key = (schedule.position[:, column] * STEPS + STEADY)[:, None]
-        early = one._replace(begin=record[:, None], end=end[:, None], key=key)
+        early = one._replace(begin=record[:, None], end=end[:, None], key=key + STEADY)
         result.append(early._replace(exists=one.exists & (steady.exists & (end > record))[:, None]))
     return result
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.arrivals import END, RESET, SAMPLE, STEADY, STEPS, Administration, Flow, arrivals
-from engine.schedule import Flags, Floats, Integers, Schedule
+from engine.arrivals import Administration, Flow, arrivals
+from engine.schedule import END, RESET, SAMPLE, STEADY, STEPS, Flags, Floats, Integers, Schedule
 from engine.timeline import Timeline
 
 
@@ -76,13 +76,15 @@ def _sorted(columns: _Columns, order: Integers, start: Floats) -> dict[str, NDAr
 
 def _columns(schedule: Schedule, flow: Flow, samples: Samples, halts: Integers, flowing: Integers) -> _Columns:
     """Columns of nodes: each dose's begin, each infusion's end, each reset or stop, each sample."""
-    step = np.where(schedule.resets, RESET, STEADY)[:, halts]
+    steady = (schedule.steady > 0) & ~schedule.resets
+    place = np.where(steady, schedule.steady_position, schedule.position) * STEPS
+    key = (place + np.where(schedule.resets, RESET, STEADY))[:, halts]
     parts: list[tuple[Any, ...]] = [
         (np.where(flow.exists, flow.begin, np.inf), flow.key, False, -1, flow.event),
         (np.where(flow.exists, flow.end, np.inf)[:, flowing], END * STEPS, False, -1, -1),
         (
             np.where(schedule.exists, schedule.time, np.inf)[:, halts],
-            schedule.position[:, halts] * STEPS + step, schedule.resets[:, halts], -1, -1,
+            key, schedule.resets[:, halts], -1, -1,
         ),
         (
             np.where(np.isnan(samples.time), np.inf, samples.time), samples.position * STEPS + SAMPLE, False,

@@ -22,6 +22,13 @@ type Integers = NDArray[np.int64]
 type Flags = NDArray[np.bool_]
 
 
+# Order at one time: ends of infusions, doses that arrive late, samples before a dose, the records in their order,
+# samples after them. A record's own steps: reset, steady state, dose, sample.
+STEPS = 4
+END, LATE, BEFORE, AFTER = -3, -2, -1, 1 << 40
+RESET, STEADY, DOSE, SAMPLE = range(STEPS)
+
+
 class Speed(IntEnum):
     """What sets the length of a dose."""
 
@@ -38,8 +45,8 @@ class Schedule:
 
     ``time`` when given (lag comes later), ``position`` its place among the records, ``record_time`` the time of the
     record it stems from, ``late`` True for the additional doses of a NONMEM record, ``amount``, ``into`` the state's
-    index, ``speed`` a :class:`Speed` with ``value`` its rate or duration, ``interval`` and ``steady`` (0, 1, 2) of a
-    steady-state dose, ``resets`` and ``doses`` what it does; neither is a stop. ``start`` (row) is when the row begins.
+    index, ``speed`` a :class:`Speed` with ``value`` its rate or duration, ``interval``, ``steady`` (0, 1, 2) and
+    ``steady_position`` (the place of the steady state itself) of a steady-state dose, ``resets`` and ``doses`` what it does; neither is a stop. ``start`` (row) is when the row begins.
     """
 
     exists: Flags
@@ -53,6 +60,7 @@ class Schedule:
     value: Floats
     interval: Floats
     steady: Integers
+    steady_position: Integers
     resets: Flags
     doses: Flags
     start: Floats
@@ -81,6 +89,7 @@ class _Flat(NamedTuple):
     value: Floats
     interval: Floats
     steady: Integers
+    steady_position: Integers
     resets: Flags
     doses: Flags
 
@@ -129,6 +138,7 @@ def _flat_doses(doses: Sequence[tuple[int, int, Dose]]) -> _Flat:
         value=spread([value for _, value in speeds]),
         interval=every,
         steady=np.where(number == 0, spread([dose.steady_state for _, _, dose in doses]), 0).astype(np.int64),
+        steady_position=np.full(len(row), BEFORE),  # a sample before such a dose is its trough
         resets=np.zeros(len(row), dtype=bool), doses=np.ones(len(row), dtype=bool),
     )  # fmt: skip
 
@@ -152,7 +162,7 @@ def _flat_records(model: Model, table: EventTable, first: Integers) -> _Flat:
         row, table.time[record] + number * interval, record - first[row], table.time[record], number > 0,
         amount=table.amt[record], into=np.where(doses, _states(model, table, table.cmt[record], doses), 0),
         speed=speed.astype(np.int64), value=np.maximum(rate, 0.0), interval=interval,
-        steady=np.where(number == 0, table.ss[record], 0), doses=doses,
+        steady=np.where(number == 0, table.ss[record], 0), steady_position=record - first[row], doses=doses,
         resets=np.isin(table.evid[record], (3, 4)) & (number == 0),
     )  # fmt: skip
 

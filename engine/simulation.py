@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from engine import block as blocks
 from engine import schedule as schedules
 from engine.adaptive import Setting, run
-from engine.arrivals import AFTER, BEFORE
 from engine.block import Block
 from engine.configuration import build
 from engine.dosing import Regimen
@@ -18,7 +17,7 @@ from engine.events import EventTable
 from engine.execute import Executor, Serial
 from engine.nodes import Samples
 from engine.policy import Observe, Policy
-from engine.schedule import Schedule
+from engine.schedule import AFTER, BEFORE, Schedule
 from engine.solvers.base import Solver
 from engine.specification import Model
 

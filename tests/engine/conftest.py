@@ -11,19 +11,25 @@ _HERE = "made up for a test"
 
 
 def build(
-    parameters: Mapping[str, str], states: Mapping[str, Any], derivatives: Mapping[str, str], outputs: Mapping[str, Any], **more: Any
+    parameters: Mapping[str, str],
+    states: Mapping[str, Any],
+    derivatives: Mapping[str, str],
+    outputs: Mapping[str, Any],
+    **more: Any,
 ) -> engine.Model:
     """Model from units of parameters; a state or output that is text is its unit, an output's value its name."""
-    return engine.load_model({
-        "name": more.pop("name", "test"),
-        "reference": _HERE,
-        "time": "h",
-        "parameters": {name: {"unit": unit, "meaning": name} for name, unit in parameters.items()},
-        "states": {name: {"unit": state} if isinstance(state, str) else state for name, state in states.items()},
-        "derivatives": dict(derivatives),
-        "outputs": {name: dict(zip(("value", "unit"), output, strict=True)) for name, output in outputs.items()},
-        **more,
-    })
+    return engine.load_model(
+        {
+            "name": more.pop("name", "test"),
+            "reference": _HERE,
+            "time": "h",
+            "parameters": {name: {"unit": unit, "meaning": name} for name, unit in parameters.items()},
+            "states": {name: {"unit": state} if isinstance(state, str) else state for name, state in states.items()},
+            "derivatives": dict(derivatives),
+            "outputs": {name: dict(zip(("value", "unit"), output, strict=True)) for name, output in outputs.items()},
+            **more,
+        }
+    )
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +62,8 @@ def effect() -> engine.Model:
         {"ka": "1/h", "cl": "L/h", "v": "L", "lag": "h", "c50": "mg/L", "g": "1", "kout": "1/h"},
         {"depot": {"unit": "mg", "lag": "lag"}, "central": "mg", "response": {"unit": "1", "initial": "1"}},
         {
-            "depot": "-ka * depot", "central": "ka * depot - cl / v * central",
+            "depot": "-ka * depot",
+            "central": "ka * depot - cl / v * central",
             "response": "kout * (1 / (1 + (central / v / c50)**g) - response)",
         },
         {"cp": ("central / v", "mg/L"), "response": ("response", "1")},

@@ -16,15 +16,17 @@ ROUNDING = 1e-4
 
 
 def _model(parameters: dict[str, str], states: dict[str, object], derivatives: dict[str, str], cp: str) -> engine.Model:
-    return engine.load_model({
-        "name": "nonmem",
-        "reference": "NONMEM 7.5 ADVAN2 and ADVAN3",
-        "time": "h",
-        "parameters": {name: {"unit": unit, "meaning": name} for name, unit in parameters.items()},
-        "states": states,
-        "derivatives": derivatives,
-        "outputs": {"cp": {"value": cp, "unit": "mg/L"}},
-    })
+    return engine.load_model(
+        {
+            "name": "nonmem",
+            "reference": "NONMEM 7.5 ADVAN2 and ADVAN3",
+            "time": "h",
+            "parameters": {name: {"unit": unit, "meaning": name} for name, unit in parameters.items()},
+            "states": states,
+            "derivatives": derivatives,
+            "outputs": {"cp": {"value": cp, "unit": "mg/L"}},
+        }
+    )
 
 
 @pytest.fixture(scope="module")

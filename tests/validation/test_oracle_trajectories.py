@@ -112,18 +112,21 @@ def _model(case: dict[str, Any]) -> tuple[engine.Model, dict[str, float]]:
     """Model in which only time has a unit."""
     text, parameters = MODELS[case["id"]], case["params"] | MODELS[case["id"]].get("more", {})
     states = {
-        name: {"unit": "1"} if initial == 0 else {"unit": "1", "initial": initial} for name, initial in text["states"].items()
+        name: {"unit": "1"} if initial == 0 else {"unit": "1", "initial": initial}
+        for name, initial in text["states"].items()
     }
-    model = engine.load_model({
-        "name": case["id"],
-        "reference": "oracle_trajectories.json",
-        "time": "h",
-        "parameters": {name: {"unit": _unit(name), "meaning": name} for name in parameters},
-        "states": states,
-        "let": text.get("let", {}),
-        "derivatives": text["rates"],
-        "outputs": {name: {"value": value, "unit": "1"} for name, value in text["outputs"].items()},
-    })
+    model = engine.load_model(
+        {
+            "name": case["id"],
+            "reference": "oracle_trajectories.json",
+            "time": "h",
+            "parameters": {name: {"unit": _unit(name), "meaning": name} for name in parameters},
+            "states": states,
+            "let": text.get("let", {}),
+            "derivatives": text["rates"],
+            "outputs": {name: {"value": value, "unit": "1"} for name, value in text["outputs"].items()},
+        }
+    )
     return model, parameters
 
 
@@ -132,10 +135,12 @@ def _unit(parameter: str) -> str:
 
 
 def _regimen(case: dict[str, Any], model: engine.Model) -> engine.Regimen:
-    return engine.Regimen(*(
-        engine.Dose(dose["amt"], model.state_names[dose["cmt"]], at=dose["t"], duration=dose["dur"] or None)
-        for dose in case["explicit_inputs"]
-    ))
+    return engine.Regimen(
+        *(
+            engine.Dose(dose["amt"], model.state_names[dose["cmt"]], at=dose["t"], duration=dose["dur"] or None)
+            for dose in case["explicit_inputs"]
+        )
+    )
 
 
 def _check(name: str, solver: str, tolerance: float) -> None:

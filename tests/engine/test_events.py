@@ -1,0 +1,94 @@
+"""Event tables and reading NONMEM data sets."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import engine
+from engine.errors import DataError, DosingError
+
+HEADER = "ID,TIME,AMT,EVID,MDV,DV,WT,SEX\n"
+ROWS = "b,0,100,1,1,.,70,M\nb,0,.,0,0,1.5,70,M\nb,2,.,0,0,0.5,71,M\na,0,50,1,1,.,60,F\na,1,.,0,0,,60,F\n"
+
+
+def _table(tmp_path: Path, text: str) -> engine.EventTable:
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    return engine.read_nonmem(path)
+
+
+def test_subjects_keep_their_order_and_records_theirs(tmp_path: Path) -> None:
+    table = _table(tmp_path, HEADER + ROWS)
+    assert table.ids.tolist() == ["b", "a"]
+    assert table.evid.tolist() == [1, 0, 0, 1, 0]
+    assert table.observations["subject"].to_numpy().tolist() == ["b", "b", "a"]
+    assert np.isnan(table.observations["dv"][2])
+    assert table.doses["amt"].to_numpy().tolist() == [100, 50]
+
+
+def test_covariates_are_those_constant_within_a_subject(tmp_path: Path) -> None:
+    table = _table(tmp_path, HEADER + ROWS)
+    assert list(table.covariates.data_vars) == ["SEX"]
+    assert table.covariates["SEX"].to_numpy().tolist() == ["M", "F"]
+    assert table.time_varying["WT"].to_numpy().tolist() == [70, 70, 71, 60, 60]
+    assert table.time_varying.sizes == {"record": 5}
+
+
+def test_missing_measurement_is_not_one_without_mdv(tmp_path: Path) -> None:
+    table = _table(tmp_path, "id,time,amt,dv\n1,0,10,.\n1,1,0,5\n1,2,0,.\n")
+    assert table.evid.tolist() == [1, 0, 0]
+    assert table.mdv.tolist() == [1, 0, 1]
+    assert table.observations["time"].to_numpy().tolist() == [1]
+
+
+def test_unsorted_records_are_sorted_without_mixing_those_of_one_time(tmp_path: Path) -> None:
+    table = _table(tmp_path, "ID,TIME,AMT,EVID,TAG\n1,5,0,0,1\n1,0,9,1,2\n1,0,0,0,3\n")
+    assert table.columns["TAG"].tolist() == [2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("TIME,AMT\n0,1\n", "column ID is missing; found TIME, AMT"),
+        ("ID,AMT\n1,1\n", "column TIME is missing"),
+        ("ID,TIME,time\n1,1,1\n", "TIME occurs twice"),
+        ("ID,TIME\n", "no records"),
+        ("ID,TIME,AMT\n1,zero,1\n", "record 1: TIME is 'zero'; a number"),
+        ("ID,TIME,AMT\n1,0,1\n1,.,0\n", "TIME is nan; a finite number"),
+        ("ID,TIME,AMT\n1,0,1\n.,1,0\n", "record 2: ID is missing"),
+        ("ID,TIME,AMT,EVID\n1,0,-5,1\n", "subject 1, time 0: AMT is -5"),
+        ("ID,TIME,AMT,EVID\n1,0,5,0\n", "AMT is 5; 0 in a record that is no dose"),
+        ("ID,TIME,AMT,EVID\n1,0,5,7\n", "EVID is 7; 0, 1, 2, 3 or 4"),
+        ("ID,TIME,AMT,EVID\n1,0,5,0.5\n", "EVID is 0.5; a whole number"),
+        ("ID,TIME,AMT,RATE\n1,0,5,-3\n", "RATE is -3; 0 or more, -1 or -2"),
+        ("ID,TIME,AMT,ADDL\n1,0,5,2\n", "II is 0; more than 0 with ADDL"),
+        ("ID,TIME,AMT,SS\n1,0,5,1\n", "II is 0; more than 0 with SS"),
+        ("ID,TIME,AMT,SS,II\n1,0,5,3,12\n", "SS is 3; 0, 1 or 2"),
+        ("ID,TIME,AMT,CMT\n1,0,5,-1\n", "CMT is -1"),
+        ("ID,TIME,AMT,EVID\n1,0,5,1\n1,9,5,1\n1,0,5,4\n", "TIME goes back from 9 to 0.*reset"),
+    ],
+)
+def test_bad_data_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        _table(tmp_path, text)
+
+
+def test_no_file_is_said_so() -> None:
+    with pytest.raises(DataError, match=r"nowhere\.csv: no such file"):
+        engine.read_nonmem("nowhere.csv")
+
+
+def test_compartment_the_model_lacks_is_refused(oral: engine.Model, person: dict[str, float]) -> None:
+    frame = pd.DataFrame({"ID": [1, 1], "TIME": [0, 1], "AMT": [1, 0], "CMT": [3, 1]})
+    with pytest.raises(DosingError, match=r"CMT is 3; the compartments are 1 to 2 \(depot, central\)"):
+        engine.simulate(oral, person, engine.read_nonmem(frame))
+
+
+def test_amounts_given_become_a_table() -> None:
+    table = engine.EventTable.from_amounts([[1, np.nan], [2, 3]], [0, 24], "depot", ids=["x", "y"], stops=[24])
+    assert table.ids[table.subject].tolist() == ["x", "x", "y", "y", "y"]
+    assert table.time.tolist() == [0, 24, 0, 24, 24]
+    assert table.evid.tolist() == [1, 2, 1, 2, 1]
+    assert table.amt.tolist() == [1, 0, 2, 0, 3]
