@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 type Tell = Callable[[str, int, int], None]
 
 SAMPLER = ("chains", "tune", "draws", "target_accept", "allow")
+CHECKS = ("rhat_max", "ess_min", "divergences")
 LIBRARIES = ("pymc", "pytensor", "nutpie", "numba", "numpy")
 """What a posterior depends on besides our own code."""
 
@@ -196,7 +197,7 @@ def _fit(protocol: Protocol, calibration: Calibration, events: engine.EventTable
 
 def _evidence(protocol: Protocol, posterior: xr.DataTree, about: Mapping[str, Any]) -> Evidence:
     thin = thinned(protocol, posterior)
-    checks = {name: posterior.attrs[name] for name in ("rhat_max", "ess_min", "divergences") if name in posterior.attrs}
+    checks = {name: float(posterior.attrs[name]) for name in CHECKS if name in posterior.attrs}
     digests = {"data": str(posterior.attrs["data_digest"]), "posterior": posterior_digest(thin)}
     return Evidence(posterior, thin, digests, {**about, "checks": checks})
 

@@ -60,9 +60,10 @@ def _git(root: Path, *words: str) -> str | None:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in a folder but the manifest itself, by its path within the folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json")
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
+    """SHA-256 of every file of a run but its manifest and its unfinished blocks, by its path within the folder."""
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    left_out = ("manifest.json", "partial/")
+    return {name: file_digest(path) for name, path in found.items() if not name.startswith(left_out)}
 
 
 def file_digest(path: Path) -> str:
@@ -73,6 +74,11 @@ def file_digest(path: Path) -> str:
 
 def write(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest as the last file of a run, at once or not at all."""
-    temporary = folder / ".manifest.json"
-    temporary.write_text(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    temporary = folder.with_name(f".{folder.name}.manifest")
+    temporary.write_text(rendered(manifest), encoding="utf-8")
     temporary.rename(folder / "manifest.json")
+
+
+def rendered(manifest: Mapping[str, Any]) -> str:
+    """Write a manifest as JSON text."""
+    return json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

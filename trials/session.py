@@ -185,10 +185,11 @@ class Session:
             self._store(home.path, evidence)
             self.tell("writing the run", 1, 2)
             report.write(made, home.path)
-        home.finish()
         described = {**made.manifest, "seconds": {name: round(value, 3) for name, value in self.seconds.items()}}
         described["finished"] = _utc(datetime.now(UTC))
         described["files"] = manifest.file_digests(home.path)
+        manifest.rendered(described)  # what cannot be written is found before the blocks are gone
+        home.finish()
         manifest.write(home.path, described)
         self.tell("writing the run", 2, 2)
         return replace(made, manifest=described)

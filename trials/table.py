@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 NOISE = 1e-9
 """Relative errors below this are rounding, not Monte Carlo."""
 COLUMNS = ("truth", "bias", "coverage")
-WIDTHS = {"": 14, "power or error": 20, "true effect": 16, "bias": 16, "coverage": 13}
+WIDTHS = {"": 13, "power or error": 21, "true effect": 16, "bias": 16, "coverage": 14}
 """Columns of the table and their widths: a terminal of 80 holds them."""
 
 
@@ -79,10 +79,10 @@ def entry(found: Mapping[str, Any] | None) -> str:
 
 
 def number(value: float, mcse: float | None, *, plus: bool = False) -> str:
-    """Write a number to two digits of its error."""
+    """Write a number to two digits of its error, four decimals at most; without error when it has none."""
     if mcse is None or not mcse > NOISE * abs(value):
         return f"{value:.4g}"
-    digits = min(8, max(0, 1 - math.floor(math.log10(mcse))))
+    digits = min(4, max(0, 1 - math.floor(math.log10(mcse))))
     return f"{value:.{digits}f}±{mcse:.{digits}f}" if plus else f"{value:.{digits}f}"
 
 
