@@ -60,6 +60,21 @@ def test_page_runs_as_it_stands(page, tmp_path):
             assert all(row["value"] is None or row["mcse"] is not None for row in characteristics.values())
 
 
+@pytest.mark.slow
+def test_readme_example_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "'replicates': 1000" in printed
+    assert (names["result"].folder / "report.html").is_file()
+    assert float(names["patient"]["response"].min()) < 100
+    assert (names["patients"].sizes["replicate"], names["patients"].sizes["subject"]) == (100, 200)
+
+
 def test_design_without_python_loads(tmp_path):
     written("add_a_design", tmp_path)
     trial = trials.load("theophylline_bioequivalence", ["design=balaam"], config_dir=tmp_path / "mine")
