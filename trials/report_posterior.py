@@ -95,7 +95,7 @@ def references(table: pd.DataFrame, found: Sequence[Reference]) -> Table:
     """Fits by others beside ours: how far apart, in standard errors of theirs."""
     rows = []
     for row in found:
-        mean, sd = float(table.loc[row.name, "mean"]), float(table.loc[row.name, "sd"])
+        mean, sd = (float(table[column].loc[row.name]) for column in ("mean", "sd"))
         apart = plain((mean - row.estimate) / row.error, 2)
         ours, theirs = f"{plain(mean)} ({plain(sd, 3)})", f"{plain(row.estimate)} ({plain(row.error, 3)})"
         rows.append((row.name, ours, theirs, apart, row.fit))

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from trials.analyses.crossover_anova import AverageBioequivalence
-from trials.operating import characteristics
 from trials.designs.crossover import Crossover
+from trials.operating import characteristics
 from trials.power import bioequivalence, sample_size
 
 CASES = json.loads((Path(__file__).resolve().parents[1] / "reference" / "tost_power.json").read_text(encoding="utf-8"))
