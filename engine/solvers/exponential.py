@@ -48,7 +48,7 @@ def exponential(matrix: Mapping[tuple[int, int], Floats], size: int, step: Float
     states = size - inputs
     between = {place: entry for place, entry in matrix.items() if max(place) < states}
     shift = _shift(between, states)
-    norm = _norm(between, states, shift) * step
+    norm = np.maximum(_norm(between, states, shift), shift) * step
     usable = norm < _RADIUS * 2.0**_DOUBLINGS
     doublings = np.broadcast_to(np.where(usable, np.maximum(np.frexp(norm / _RADIUS)[1], 0), 0), shape)
     small = np.ldexp(np.broadcast_to(step, shape), -doublings)
