@@ -50,6 +50,18 @@ def test_seeds_and_streams_differ(population):
     assert derived(1, Stream.PREDICTIVE, 0) != derived(1, Stream.PREDICTIVE, 1)
 
 
+def test_no_address_is_used_twice(population, monkeypatch):
+    used = []
+
+    def recording(seed, *address):
+        used.append(address)
+        return generator(seed, *address)
+
+    monkeypatch.setattr("cohorts.drawing.generator", recording)
+    draw(population, BLOCK + 1, 3, seed=1, posterior=posterior_of(population), occasions=2)
+    assert len(used) == len(set(used)) == 3 * (2 + 2 * (2 + 2))
+
+
 def test_what_a_cohort_is(population):
     cohort = draw(population, 4, 3, seed=1, occasions=2, first=7)
     assert cohort["replicate"].values.tolist() == [7, 8, 9]
@@ -133,7 +145,7 @@ def test_correlations_are_those_of_the_matrix(written):
 
 
 def test_an_lkj_prior_has_its_marginal_distribution(population):
-    cohort = draw(population, 1, 4000, seed=8)
+    cohort = draw(population, 1, 20000, seed=8)
     a, b, c = (cohort[f"rho_{p}"].values for p in ("cl_v", "cl_f", "v_f"))
     third = a * b + c * np.sqrt((1 - a**2) * (1 - b**2))
     marginal = stats.beta(2 + 0.5, 2 + 0.5, loc=-1, scale=2)

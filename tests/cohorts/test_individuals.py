@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cohorts.individuals import individual
+from cohorts import load_population
+from cohorts.individuals import factor, individual
 from cohorts.residuals import ERRORS, Residual
 
 VALUES = {
@@ -44,6 +45,17 @@ def test_pytensor_gives_the_same_patients(population):
                          None, xp=pt)  # fmt: skip
     for name, value in tensors.items():
         np.testing.assert_allclose(value.eval(mode="FAST_COMPILE"), found[name], rtol=1e-14)
+
+
+def test_the_factor_of_a_matrix_gives_the_matrix(written):
+    matrix = np.array([[1, 0.8, -0.6, 0.3], [0.8, 1, -0.7, 0.1], [-0.6, -0.7, 1, 0.2], [0.3, 0.1, 0.2, 1]])
+    written["correlations"] = [{"of": ["cl", "v", "f", "shift"], "matrix": matrix.tolist(), "source": "x"}]
+    block = load_population(written).correlations[0]
+    values = {f"rho_{a}_{b}": q.values[0] for (a, b), q in zip(block.pairs, block.partial, strict=True)}
+    lower = np.zeros((4, 4))
+    for i, row in enumerate(factor(block, values, np)):
+        lower[i, : i + 1] = row
+    np.testing.assert_allclose(lower @ lower.T, matrix, atol=1e-12)
 
 
 @pytest.mark.parametrize(
