@@ -188,8 +188,9 @@ class Dask(Executor):
         else:
             count = self.workers or os.cpu_count() or 1
             with (
+                # A port of its own for what shows the work: two clusters on one machine must not meet.
                 LocalCluster(  # type: ignore[no-untyped-call]
-                    n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                    n_workers=count, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
                 ) as cluster,
                 Client(cluster) as client,  # type: ignore[no-untyped-call]
             ):
