@@ -46,7 +46,8 @@ class Schedule:
     ``time`` when given (lag comes later), ``position`` its place among the records, ``record_time`` the time of the
     record it stems from, ``late`` True for the additional doses of a NONMEM record, ``amount``, ``into`` the state's
     index, ``speed`` a :class:`Speed` with ``value`` its rate or duration, ``interval``, ``steady`` (0, 1, 2) and
-    ``steady_position`` (the place of the steady state itself) of a steady-state dose, ``resets`` and ``doses`` what it does; neither is a stop. ``start`` (row) is when the row begins.
+    ``steady_position`` (the place of the steady state itself) of a steady-state dose, ``resets`` and
+    ``doses`` what it does; neither is a stop. ``start`` (row) is when the row begins.
     """
 
     exists: Flags

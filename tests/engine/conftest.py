@@ -57,7 +57,7 @@ def person() -> dict[str, float]:
 
 @pytest.fixture(scope="session")
 def effect() -> engine.Model:
-    """Oral drug whose power of the concentration, singular at 0, holds back a response; time between states is short."""
+    """Oral drug that holds back a response by a power of its concentration, which is singular at 0."""
     return build(
         {"ka": "1/h", "cl": "L/h", "v": "L", "lag": "h", "c50": "mg/L", "g": "1", "kout": "1/h"},
         {"depot": {"unit": "mg", "lag": "lag"}, "central": "mg", "response": {"unit": "1", "initial": "1"}},

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -131,10 +131,10 @@ def test_a_solver_of_ones_own_is_taken(oral: engine.Model, person: dict[str, flo
         name = "nothing"
 
         def choose(self, model: engine.Model) -> tuple[Solver, str]:
-            return self, "asked for"
+            return self, f"asked for {model.name}"
 
         def solve(self, problem: Problem) -> Trajectory:
-            raise SolverError("nothing can be solved")
+            raise SolverError(f"nothing of {problem.model.name} can be solved")
 
-    with pytest.raises(SolverError, match="nothing can be solved"):
+    with pytest.raises(SolverError, match="nothing of oral can be solved"):
         engine.simulate(oral, person, REGIMEN, TIMES, solver=Nothing())

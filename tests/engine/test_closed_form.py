@@ -104,5 +104,5 @@ def test_growth_without_bound_is_a_status(make_model: Callable[..., engine.Model
 
 
 def test_equations_that_are_not_linear_are_refused(effect: engine.Model, patient: dict[str, float]) -> None:
-    with pytest.raises(engine.SolverError, match="model effect is not linear.*use solver 'auto'"):
+    with pytest.raises(engine.SolverError, match=r"model effect is not linear.*use solver 'auto'"):
         engine.simulate(effect, patient, Regimen(), [1.0], solver="closed_form")

@@ -139,7 +139,7 @@ def test_equations_that_switch_are_left_to_another_solver(make_model: Callable[.
         {"x": "-k * x if x > c else 0 * k"},
         {"x": ("x", "1")},
     )
-    with pytest.raises(engine.SolverError, match="switch where x > c changes.*use solver 'auto'"):
+    with pytest.raises(engine.SolverError, match=r"switch where x > c changes.*use solver 'auto'"):
         engine.simulate(model, {"k": 1.0, "c": 0.5}, Regimen(), [1.0], solver="taylor")
     out = engine.simulate(model, {"k": 1.0, "c": 0.5}, Regimen(), [0.5, 3.0])
     assert out.attrs["solver"] == "reference"
