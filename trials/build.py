@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
     known("", config, (*PROTOCOL, *TRIAL, *RUN))
     for name, least in (("seed", 0), ("replicates", 1), ("block", 1)):
         whole(name, config.get(name), least)
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", text(config, "name")):
+        raise TrialError(f"name: wants letters, digits, _ and -, got {config['name']!r}")
     base = protocol(config)
     scenarios = tuple(scenario(config, name) for name in section(config, "scenarios"))
     curve = _power_curve(config)

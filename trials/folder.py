@@ -42,7 +42,7 @@ class RunFolder:
         mark, text = self.partial / "identity.json", json.dumps(identity, sort_keys=True)
         same = mark.exists() and mark.read_text(encoding="utf-8") == text
         if not same:
-            for path in self.partial.glob("*.npz"):
+            for path in (*self.partial.glob("*.npz"), *self.path.glob("posterior.nc")):
                 path.unlink()
             mark.write_text(text, encoding="utf-8")
         return same

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from trials.errors import TOLD, Interrupted, TrialError
 from trials.folder import writable
 from trials.session import Session
+from trials.tracking import NoTracking
 
 if TYPE_CHECKING:
     from engine.execute import Executor
     from trials.protocol import Result, Trial
-    from trials.tracking import MLflow, NoTracking
+    from trials.tracking import MLflow
 
 type Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done and how much there is in all."""
@@ -25,6 +26,7 @@ def run(
     seed: int | None = None,
     executor: Executor | None = None,
     tracker: MLflow | NoTracking | None = None,
+    *,
     folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Result:
@@ -60,8 +62,9 @@ def run(
     """
     trial = trial.planned(replicates, seed)
     place = folder if folder is not None else trial.config["runs"]
+    tracker = None if isinstance(tracker, NoTracking) else tracker
     if tracker is not None and place is None:
-        raise TrialError("tracking: a run that leaves no folder cannot be recorded; name a folder in `runs`")
+        raise TrialError("tracking: a run without a folder cannot be recorded; name one in `runs`, or tracking=none")
     if tracker is not None:
         tracker.check()
     if executor is not None:

@@ -88,10 +88,8 @@ class Session:
         home, there = open_folder(root, self.trial)
         self.home = home
         identity = {"config": self.trial.digest, "posterior": evidence.digest, "code": manifest.source_digest()}
-        if there and home.claim(identity):
+        if home.claim(identity) and there:
             self.tell(f"continuing in {home.path}", 1, 1)
-        elif not there:
-            home.claim(identity)
         evidence.save(home.path / "posterior.nc")
 
     def _simulate(
@@ -116,6 +114,7 @@ class Session:
             for work, found in zip(queue, self._map(queue), strict=True):
                 if isinstance(work, TruthWork):
                     effects.append(found)
+                    self.tell("finding the true effects", len(effects), len(truths))
                     continue
                 done[place[work.part]][work.replicates] = found
                 if self.home is not None:
@@ -182,6 +181,8 @@ class Session:
             found = json.dumps(characteristics(made), indent=1, ensure_ascii=False, allow_nan=False)
             (home.path / "characteristics.json").write_text(found + "\n", encoding="utf-8")
             made.arms.to_dataframe().reset_index().to_parquet(home.path / "arms.parquet", index=False)
+            if made.power_curve is not None:
+                made.power_curve.to_dataframe().reset_index().to_parquet(home.path / "power_curve.parquet", index=False)
             self._store(home.path, evidence)
             self.tell("writing the run", 1, 2)
             report.write(made, home.path)

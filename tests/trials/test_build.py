@@ -25,6 +25,7 @@ def changed(path, value):
 
 WRONG = [
     ("nope", 1, "nope: unknown field"),
+    ("name", "a/b", "name: wants letters"),
     ("title", "", "title: wants a text"),
     ("arms/test/regimen", ..., "arms.test: wants either a regimen or a policy, got neither"),
     ("arms/test/regimen", "-320 mg into depot", "arms.test.regimen"),

@@ -11,8 +11,8 @@ from tests.trials.small import crossover
 from trials import manifest, outcomes
 from trials.errors import Interrupted
 
-PARTS = {"config.yaml", "outcomes.parquet", "characteristics.json", "arms.parquet", "report.html", "manifest.json",
-         "cohort.zarr", "trajectories.zarr", "figures"}  # fmt: skip
+PARTS = {"config.yaml", "outcomes.parquet", "characteristics.json", "arms.parquet", "power_curve.parquet",
+         "report.html", "manifest.json", "cohort.zarr", "trajectories.zarr", "figures"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,8 @@ def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
 
 
 def test_a_tracker_wants_a_folder():
-    from trials.tracking import NoTracking
+    from trials.tracking import MLflow, NoTracking
 
     with pytest.raises(trials.TrialError, match="runs"):
-        trials.run(crossover(), tracker=NoTracking())
+        trials.run(crossover(), tracker=MLflow("x"))
+    assert trials.run(crossover(), tracker=NoTracking()).folder is None
