@@ -4,6 +4,7 @@ A lane's numbers do not depend on the other lanes. When one lane fails, the inte
 then taken back to where the interval began, which is exact, and the failed lane is helped or given up.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,12 +70,14 @@ class Machine:
         self.integrator.pars[:, lane] = self.integrator.pars[:, source]
         self.integrator.state[:, lane] = self.integrator.state[:, source]
 
-    def move(self, now: Floats, target: Floats) -> NDArray[np.int8]:
-        """Take the lanes from ``now`` to ``target``; their Status. A lane that failed is left where it was."""
+    def move(self, now: Floats, target: Floats) -> NDArray[np.int8] | None:
+        """Take the lanes from ``now`` to ``target``; their Status, None when all are there.
+
+        A lane that failed is left where it was.
+        """
         saved = self.state.copy()
-        status = self._propagate(now, target)
-        if not status.any():
-            return status
+        if self._propagate(now, target) is None:
+            return None
         state, status = self._together(now < target, now, saved, target)
         lost = status == Status.diverged
         for steps in (1, _REST):
@@ -104,12 +107,11 @@ class Machine:
             self.integrator.pars[:] = parameters[:, lane]
             self.state[:] = start[:, lane]
             found = self._propagate(begin[lane], target[lane])
-            failed = pending & (found != Status.ok)
-            if not failed.any():
+            if found is None or not np.any(found[pending]):
                 state[:, pending] = self.state[:, pending]
                 break
-            status[failed] = found[failed]
-            pending &= ~failed
+            status[pending] = found[pending]
+            pending &= found == Status.ok
         self.integrator.pars[:] = parameters
         return state, status
 
@@ -122,14 +124,18 @@ class Machine:
             steps=steps, attempts=2 * steps + 30,
         )  # fmt: skip
 
-    def _propagate(self, now: Floats, target: Floats) -> NDArray[np.int8]:
+    def _propagate(self, now: Floats, target: Floats) -> NDArray[np.int8] | None:
+        """Take all lanes to ``target``; their Status, None when all are there."""
         integrator = self.integrator
         integrator.set_time(now)  # also clears what rounding left in the low half of the time
         integrator.propagate_until(target, max_steps=self.max_steps)
+        # The usual case first, and cheaply; rounding may also put the time beside its target.
+        if (integrator.time == target).all() and math.isfinite(integrator.state.sum()):
+            return None
         limit, failed = _outcomes()
         found = [outcome[0] for outcome in integrator.propagate_res]
         if found.count(limit) == self.lanes:
-            return np.zeros(self.lanes, dtype=np.int8)
+            return None
         if failed in found:  # the others were stopped on their way, which is no failure of theirs
             return np.asarray([Status.diverged if one == failed else Status.ok for one in found], dtype=np.int8)
         there = np.abs(integrator.time - target) <= 1e-15 * np.abs(target)  # all are told of the limit, there or not

@@ -17,12 +17,12 @@ type Floats = NDArray[np.float64]
 
 
 class Course(NamedTuple):
-    """A problem as packs want it: arrays end with the subject, or with 1 where all subjects are alike."""
+    """A problem as packs want it: arrays end with the lane, pack after pack, or with one pack's where all are alike."""
 
     problem: Problem
+    subject: NDArray[np.int64]
     parameters: Floats
     initial: Floats
-    state: Floats
     sizes: Floats
     epoch: NDArray[np.int64]
     time: Floats
@@ -30,46 +30,53 @@ class Course(NamedTuple):
     rate: Floats
     slot: NDArray[np.int64]
     resets: NDArray[np.bool_]
+    state: Floats
     plan: list[tuple[bool, ...]]
     settling: dict[int, list[SteadyState]]
 
-    def take(self, machine: Machine, subjects: NDArray[np.int64]) -> "tuple[Floats, Floats, NDArray[np.int8]]":
-        """Samples, (subject, sample, state), states at the end and status of these subjects, at most one a lane."""
-        lane = np.resize(subjects, machine.lanes)
+    def take(self, machine: Machine, number: int) -> tuple[Floats, Floats, NDArray[np.int8]]:
+        """Samples, (sample, state, lane), states at the end, (state, lane), and status of the pack of this number."""
+        count = machine.lanes
+        own = slice(number * count, (number + 1) * count)
 
         def lanes(values: NDArray[Any]) -> NDArray[Any]:
-            return values[..., lane] if values.shape[-1] > 1 else np.repeat(values, len(lane), axis=-1)
+            return values if values.shape[-1] == count else values[..., own]
 
-        names = ("parameters", "initial", "sizes", "epoch", "time", "jump", "rate", "slot", "resets")
-        size = np.ones((len(self.initial), machine.lanes))
+        size = np.ones((len(self.initial), count))
         samples = np.full((self.problem.timeline.samples, *size.shape), np.nan)
-        arrays = {name: lanes(getattr(self, name)) for name in names}
-        pack = _Pack(self, machine, lane, **arrays, size=size, samples=samples, status=np.zeros(machine.lanes, np.int8))
+        arrays = {name: lanes(getattr(self, name)) for name in _LAID}
+        pack = _Pack(self, machine, **arrays, size=size, samples=samples, status=np.zeros(count, dtype=np.int8))
         machine.state[:] = lanes(self.state)
         pack.walk()
-        kept = slice(0, len(subjects))
-        return np.moveaxis(pack.samples[:, :, kept], 2, 0), (machine.state * pack.size)[:, kept].T, pack.status[kept]
+        return samples, machine.state * pack.size, pack.status
 
 
-def course(problem: Problem, growth: Growth) -> Course:
-    """Lay out a problem; ``growth`` says in what sizes to count its states."""
-    timeline = problem.timeline
+_LAID = ("subject", "parameters", "initial", "sizes", "epoch", "time", "jump", "rate", "slot", "resets")
+
+
+def course(problem: Problem, growth: Growth, lanes: int) -> Course:
+    """Lay out a problem; ``growth`` says in what sizes to count its states. The last pack is filled by repetition."""
+    timeline, count = problem.timeline, problem.subjects
+    full = count // lanes * lanes
+    subject = np.concatenate(
+        [np.arange(full), np.resize(np.arange(full, count), -(count - full) % lanes + count - full)]
+    )
+
+    def laid(values: NDArray[Any]) -> NDArray[Any]:
+        moved = np.moveaxis(values, 0, -1)
+        return np.repeat(moved, lanes, axis=-1) if len(values) == 1 else np.ascontiguousarray(moved[..., subject])
+
     parameters = [problem.parameters[name] for name in problem.model.parameter_names]
-    time = np.concatenate([timeline.start[None], timeline.time.T])
-
-    def last(values: NDArray[Any]) -> NDArray[Any]:
-        return np.ascontiguousarray(np.moveaxis(values, 0, -1))
-
-    jump, slot, resets, epoch = (last(a) for a in (timeline.jump, timeline.slot, timeline.resets, growth.epoch))
+    time = laid(np.concatenate([timeline.start[:, None], timeline.time], axis=1))
+    jump, slot, resets, epoch = (laid(a) for a in (timeline.jump, timeline.slot, timeline.resets, growth.epoch))
     doing = (
         np.any(np.diff(time, axis=0) != 0, axis=1), np.any(resets, axis=1), np.any(np.diff(epoch, axis=0) != 0, axis=1),
         np.any(jump != 0, axis=(1, 2)), np.any(slot >= 0, axis=1),
     )  # fmt: skip
-    plan = list(zip(*(flags.tolist() for flags in doing), strict=True))
     return Course(
-        problem, np.stack(parameters) if parameters else np.empty((0, problem.subjects)), last(problem.initial),
-        last(problem.state), growth.sizes, epoch, time, jump, last(timeline.rate), slot, resets, plan,
-        _settling(timeline),
+        problem, subject, laid(np.stack(parameters, axis=1) if parameters else np.empty((count, 0))),
+        laid(problem.initial), laid(np.moveaxis(growth.sizes, -1, 0)), epoch, time, jump, laid(timeline.rate), slot,
+        resets, laid(problem.state), list(zip(*(flags.tolist() for flags in doing), strict=True)), _settling(timeline),
     )  # fmt: skip
 
 
@@ -147,9 +154,9 @@ class _Pack:
             lanes = np.flatnonzero(slot >= 0)
             self.samples[slot[lanes], :, lanes] = state[:, lanes].T
 
-    def _take(self, status: NDArray[np.int8]) -> bool:
+    def _take(self, status: NDArray[np.int8] | None) -> bool:
         """Keep the status of lanes that are lost and let them repeat a sound one; False when none is sound."""
-        if not status.any():
+        if status is None or not status.any():
             return True
         self.status[:] = np.where(self.status == Status.ok, status, self.status)
         sound = np.flatnonzero(self.status == Status.ok)
@@ -183,4 +190,4 @@ class _Pack:
         self.machine.state[:] = np.where(sound, state, self.initial) / self.size
         self.machine.flow((flow / self.size)[list(self.machine.infused)])
         status = self.machine.move(np.zeros_like(length), np.where(sound, length, 0.0))
-        return np.where(sound & (status == Status.ok), self.machine.state * self.size, np.nan)
+        return np.where(sound & ((status is None) | (status == Status.ok)), self.machine.state * self.size, np.nan)

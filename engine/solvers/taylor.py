@@ -90,7 +90,11 @@ def _groups(problem: Problem) -> list[_Alike]:
     flows = cycles.flows(problem.timeline, count, states)
     dosed = np.zeros_like(flows)
     dosed[:, list(problem.timeline.into)] = problem.timeline.dosed
-    patterns, number = np.unique(np.concatenate([dosed, flows], axis=1), axis=0, return_inverse=True)
+    both = np.concatenate([dosed, flows], axis=1)
+    alike = bool(np.all(both == both[0]))  # the usual case; finding groups costs more
+    patterns, number = (
+        (both[:1], np.zeros(count, dtype=np.int64)) if alike else np.unique(both, axis=0, return_inverse=True)
+    )
     groups = []
     for group, pattern in enumerate(patterns):
         first, second = (tuple(int(n) for n in np.flatnonzero(part)) for part in (pattern[:states], pattern[states:]))
@@ -101,11 +105,13 @@ def _groups(problem: Problem) -> list[_Alike]:
 def _fill(found: Trajectory, compiled: Machine, problem: Problem, group: _Alike) -> None:
     """Solve a group pack by pack, and put the results in their places."""
     largest = _largest_doses(problem)
-    laid = course(problem, follow(problem, largest, group.dosed))
-    for first in range(0, problem.subjects, compiled.lanes):
-        own = np.arange(first, min(first + compiled.lanes, problem.subjects))
-        place = group.subjects[own]
-        found.samples[place], found.state[place], found.status[place] = laid.take(compiled, own)
+    laid = course(problem, follow(problem, largest, group.dosed), compiled.lanes)
+    packs = [laid.take(compiled, number) for number in range(-(-problem.subjects // compiled.lanes))]
+    samples, state, status = (
+        np.concatenate(parts, axis=-1)[..., : problem.subjects] for parts in zip(*packs, strict=True)
+    )
+    found.samples[group.subjects] = np.moveaxis(samples, -1, 0)
+    found.state[group.subjects], found.status[group.subjects] = state.T, status
     found.largest[group.subjects] = largest[:, -1] if largest.shape[1] else problem.largest
 
 

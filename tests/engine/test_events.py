@@ -92,3 +92,61 @@ def test_amounts_given_become_a_table() -> None:
     assert table.time.tolist() == [0, 24, 0, 24, 24]
     assert table.evid.tolist() == [1, 2, 1, 2, 1]
     assert table.amt.tolist() == [1, 0, 2, 0, 3]
+
+
+COLUMNS = ["ID", "TIME", "AMT", "EVID", "CMT", "ADDL", "II", "RATE", "SS"]
+
+
+def _simulate(model: engine.Model, person: dict[str, float], *records: tuple[float, ...]) -> np.ndarray:
+    frame = pd.DataFrame([(1, *record) for record in records], columns=COLUMNS)
+    return engine.simulate(model, person, engine.read_nonmem(frame))["total"].to_numpy()[0]
+
+
+OBSERVE = (0, 0, 2, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("solver_lag", [0.0, 5.0])
+def test_a_reset_cancels_what_is_pending(oral: engine.Model, person: dict[str, float], solver_lag: float) -> None:
+    """Additional doses, a dose still lagging, and an infusion in progress; doses recorded later are given."""
+    stay = person | {"cl": 0.0, "lag": solver_lag}
+    before = _simulate(
+        oral, stay, (0, 100, 1, 2, 3, 12, 0, 0), (10, 50, 1, 2, 0, 0, 5, 0), (14, *OBSERVE), (14.5, 0, 3, 2, 0, 0, 0, 0),
+        (14.5, *OBSERVE), (40, *OBSERVE), (41, 7, 1, 2, 0, 0, 0, 0), (50, *OBSERVE),
+    )  # fmt: skip
+    arrived = 100 + (100 if solver_lag == 0 else 0) + (20 if solver_lag == 0 else 0)
+    np.testing.assert_allclose(before, [arrived, 0, 0, 7], rtol=1e-12, atol=1e-12)
+
+
+def test_a_steady_state_that_replaces_cancels_what_is_pending(oral: engine.Model, person: dict[str, float]) -> None:
+    plain = _simulate(oral, person, (30, 10, 1, 2, 0, 12, 0, 1), (31, *OBSERVE), (60, *OBSERVE))
+    after = _simulate(
+        oral, person, (0, 1000, 1, 2, 9, 12, 0, 0), (25, 500, 1, 2, 0, 0, 5, 0), (30, 10, 1, 2, 0, 12, 0, 1),
+        (31, *OBSERVE), (60, *OBSERVE),
+    )  # fmt: skip
+    np.testing.assert_allclose(after, plain, rtol=1e-12)
+    added = _simulate(
+        oral, person, (0, 1000, 1, 2, 9, 12, 0, 0), (30, 10, 1, 2, 0, 12, 0, 2), (31, *OBSERVE), (60, *OBSERVE)
+    )
+    alone = _simulate(oral, person, (0, 1000, 1, 2, 9, 12, 0, 0), (31, *OBSERVE), (60, *OBSERVE))
+    np.testing.assert_allclose(added, alone + plain, rtol=1e-12)
+
+
+def test_a_reset_and_dose_gives_its_dose_and_its_additional_ones(oral: engine.Model, person: dict[str, float]) -> None:
+    stay = person | {"cl": 0.0}
+    found = _simulate(
+        oral,
+        stay,
+        (0, 100, 1, 2, 5, 12, 0, 0),
+        (13, 9, 4, 2, 1, 12, 0, 0),
+        (13, *OBSERVE),
+        (24.5, *OBSERVE),
+        (26, *OBSERVE),
+    )
+    np.testing.assert_allclose(found, [9, 9, 18], rtol=1e-12)
+
+
+def test_a_stop_changes_nothing(oral: engine.Model, person: dict[str, float]) -> None:
+    with_stop = _simulate(oral, person, (0, 100, 1, 1, 0, 0, 0, 0), (5, 0, 2, 2, 0, 0, 0, 0), (9, *OBSERVE))
+    np.testing.assert_allclose(
+        with_stop, _simulate(oral, person, (0, 100, 1, 1, 0, 0, 0, 0), (9, *OBSERVE)), rtol=1e-13
+    )
