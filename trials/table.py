@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 NOISE = 1e-9
 """Relative errors below this are rounding, not Monte Carlo."""
-COLUMNS = ("truth", "bias", "coverage")
+COLUMNS = ("bias", "coverage")
+RATIO = "log-ratio"
+RATIOS = "True effects of ratio analyses are ratios; their bias is of the natural logarithm."
 WIDTHS = {"": 13, "power or error": 21, "true effect": 16, "bias": 16, "coverage": 14}
 """Columns of the table and their widths: a terminal of 80 holds them."""
 
@@ -20,11 +22,13 @@ def characteristics_table(result: Result, found: Mapping[str, Mapping[str, Mappi
     """Lay out `trials.characteristics`: a block a scenario, a row an analysis, each entry value±Monte Carlo error."""
     about = f"{result.manifest['replicates']} trials under each scenario; values with their Monte Carlo standard errors"
     lines = [result.trial.title, about, "", _row(list(WIDTHS)), "─" * sum(WIDTHS.values())]
+    scales = {str(name): str(scale) for name, scale in result.outcomes["scale"].to_series().items()}
     for scenario, analyses in found.items():
         lines.append(scenario)
         for analysis, entries in analyses.items():
-            lines.append(_row([f"  {analysis}", decided(entries), *(entry(entries.get(name)) for name in COLUMNS)]))
-    return "\n".join(lines)
+            cells = (effect(entries, scales[analysis]), *(entry(entries.get(name)) for name in COLUMNS))
+            lines.append(_row([f"  {analysis}", decided(entries), *cells]))
+    return "\n".join([*lines, *([RATIOS] if RATIO in scales.values() else [])])
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -37,6 +41,15 @@ def decided(entries: Mapping[str, Any]) -> str:
     if "type_1_error" in entries:
         return f"type I {entry(entries['type_1_error'])}"
     return f"power {entry(entries['power'])}" if "power" in entries else ""
+
+
+def effect(entries: Mapping[str, Any], scale: str) -> str:
+    """Write the true effect, one on the logarithmic scale as the ratio it stands for."""
+    truth = entries.get("truth")
+    if scale == RATIO and truth is not None and truth["value"] is not None:
+        ratio = math.exp(truth["value"])
+        truth = {"value": ratio, "mcse": None if truth["mcse"] is None else ratio * truth["mcse"]}
+    return entry(truth)
 
 
 def failures(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
@@ -79,9 +92,9 @@ def entry(found: Mapping[str, Any] | None) -> str:
 
 
 def number(value: float, mcse: float | None, *, plus: bool = False) -> str:
-    """Write a number to two digits of its error, four decimals at most; without error when it has none."""
+    """Write a number to two digits of its error, four decimals at most; an error that is but rounding is 0."""
     if mcse is None or not mcse > NOISE * abs(value):
-        return f"{value:.4g}"
+        return f"{value:.4g}" + ("±0" if plus and mcse is not None else "")
     digits = min(4, max(0, 1 - math.floor(math.log10(mcse))))
     return f"{value:.{digits}f}±{mcse:.{digits}f}" if plus else f"{value:.{digits}f}"
 
