@@ -13,7 +13,7 @@ NOISE = 1e-9
 """Relative errors below this are rounding, not Monte Carlo."""
 COLUMNS = ("bias", "coverage")
 RATIO = "log-ratio"
-RATIOS = "True effects of ratio analyses are ratios; their bias is of the natural logarithm."
+RATIOS = "Effects of ratio analyses are ratios; their bias is of the natural logarithm."
 WIDTHS = {"": 13, "power or error": 21, "true effect": 16, "bias": 16, "coverage": 14}
 """Columns of the table and their widths: a terminal of 80 holds them."""
 
