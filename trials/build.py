@@ -64,7 +64,7 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
         power_curve=curve,
         calibration=_calibration(config, base, folders),
         store=_numbers(Store, config, "store", cohort=0, trajectories=0),
-        truth=_numbers(Truth, config, "truth", draws=2, patients=1),
+        truth=_truth(config),
         config_json=json.dumps(config, ensure_ascii=False),
     )
 
@@ -243,6 +243,14 @@ def _published(where: str, row: Config) -> Published:
     known(where, row, fields)
     complete(where, row, fields.values())
     return Published(**{str(key): value for key, value in row.items()})
+
+
+def _truth(config: Config) -> Truth:
+    spec = dict(section(config, "truth"))
+    measured = spec.pop("measured", None)
+    if not isinstance(measured, bool):
+        raise TrialError(f"truth.measured: wants true or false, got {measured!r}")
+    return dataclasses.replace(_numbers(Truth, {"truth": spec}, "truth", draws=2, patients=1), measured=measured)
 
 
 def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:

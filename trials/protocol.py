@@ -164,10 +164,15 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """How many virtual patients stand behind each true effect: draws of the population times patients of each."""
+    """How many virtual patients stand behind each true effect: draws of the population times patients of each.
+
+    `measured` says what is meant by the true effect: of the endpoint as it is measured in the trial, with the error of
+    the measurements, or (False) of the true course.
+    """
 
     draws: int
     patients: int
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,7 @@ class Session:
             for part, have in zip(plan, done, strict=True)
             for block in missing(part.replicates, have, int(self.trial.config["block"]))
         ]
-        size = self.trial.truth
-        truths = [TruthWork(part.protocol, size.draws, size.patients, self.seed, evidence.thin) for part in plan]
+        truths = [TruthWork(part.protocol, self.trial.truth, self.seed, evidence.thin) for part in plan]
         effects: list[tuple[Effect, ...]] = []
         total = sum(part.replicates for part in plan)
         with self._timed("simulation"):

@@ -9,6 +9,7 @@ import xarray as xr
 from tests.trials.small import crossover
 from trials.block import Work, draw, simulate, simulate_block, status_counts, trial_data
 from trials.conduct import Conduct, noise
+from trials.protocol import Truth
 from trials.truth import TruthWork, true_effects
 
 SEED = 3
@@ -120,7 +121,7 @@ def test_arm_summaries_are_those_of_the_data():
 
 
 def test_the_truth_is_the_ratio_that_was_put_in():
-    size = {"draws": 4, "patients": 16, "seed": SEED, "posterior": None}
+    size = {"size": Truth(4, 16), "seed": SEED, "posterior": None}
     for name, ratio in (("gmr_095", 0.95), ("gmr_100", 1.0), ("gmr_125", 1.25)):
         for effect in true_effects(TruthWork(crossover().scenario(name).protocol, **size)):
             assert effect.value == pytest.approx(np.log(ratio), abs=1e-12)
@@ -128,3 +129,9 @@ def test_the_truth_is_the_ratio_that_was_put_in():
     assert -0.1 < auc.value < 0
     assert cmax.value < -0.05
     assert cmax.mcse > 0
+
+
+def test_the_truth_of_what_is_measured_has_the_error_in_it():
+    protocol = crossover().scenario("gmr_125").protocol
+    _, cmax = true_effects(TruthWork(protocol, Truth(30, 64, measured=True), SEED, None))
+    assert cmax.value < np.log(1.25) - 3 * cmax.mcse

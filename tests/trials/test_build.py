@@ -59,6 +59,7 @@ WRONG = [
     ("power_curve/parameter", "arms.test.modify.x", "power_curve.set: there is no field"),
     ("published", [{"trial": "A"}], r"published\[0\].quantity: missing"),
     ("store/cohort", -1, "store.cohort: wants a whole number of at least 0"),
+    ("truth/measured", 1, "truth.measured: wants true or false"),
     ("truth/draws", 1, "truth.draws: wants a whole number of at least 2"),
     ("population/parameters/ka", ..., "population.parameters: model theophylline_oral wants 'ka'"),
     ("population/parameters/cl/unit", "mL/h", "population.parameters.cl.unit: got 'mL/h', model .* wants 'L/h'"),
