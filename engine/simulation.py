@@ -188,6 +188,8 @@ def parameter_arrays(model: Model, parameters: Mapping[str, ArrayLike]) -> tuple
     counts = {len(value): name for name, value in values.items() if value.ndim == 1}
     if len(counts) > 1:
         raise DataError(f"parameters: {' and '.join(f'{name} has {count}' for count, name in counts.items())} subjects")
+    if 0 in counts:
+        raise DataError(f"parameters: {counts[0]} has no subjects; one or more are wanted")
     return values, next(iter(counts), 0)
 
 

@@ -110,8 +110,8 @@ def test_a_reset_cancels_what_is_pending(oral: engine.Model, person: dict[str, f
     """Additional doses, a dose still lagging, and an infusion in progress; doses recorded later are given."""
     stay = person | {"cl": 0.0, "lag": solver_lag}
     before = _simulate(
-        oral, stay, (0, 100, 1, 2, 3, 12, 0, 0), (10, 50, 1, 2, 0, 0, 5, 0), (14, *OBSERVE), (14.5, 0, 3, 2, 0, 0, 0, 0),
-        (14.5, *OBSERVE), (40, *OBSERVE), (41, 7, 1, 2, 0, 0, 0, 0), (50, *OBSERVE),
+        oral, stay, (0, 100, 1, 2, 3, 12, 0, 0), (10, 50, 1, 2, 0, 0, 5, 0), (14, *OBSERVE),
+        (14.5, 0, 3, 2, 0, 0, 0, 0), (14.5, *OBSERVE), (40, *OBSERVE), (41, 7, 1, 2, 0, 0, 0, 0), (50, *OBSERVE),
     )  # fmt: skip
     arrived = 100 + (100 if solver_lag == 0 else 0) + (20 if solver_lag == 0 else 0)
     np.testing.assert_allclose(before, [arrived, 0, 0, 7], rtol=1e-12, atol=1e-12)

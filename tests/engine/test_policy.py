@@ -60,7 +60,7 @@ def test_replay_of_a_linear_model_is_the_same_to_the_bit(
 def test_replay_of_a_singular_model_is_the_same_to_the_bit(
     effect: engine.Model, patient: dict[str, float], lag: float
 ) -> None:
-    cohort = people(patient | {"lag": lag}, 40)
+    cohort = people(patient | {"lag": lag, "cl": 0.2}, 40)  # states grow beyond one dose
     policy = Halve(limit=0.6, observes=("response",))
     out = engine.simulate(effect, cohort, policy, TIMES)
     assert out.attrs["solver"] == "taylor"
