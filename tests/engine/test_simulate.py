@@ -159,7 +159,7 @@ def test_refusals_name_the_field(oral: engine.Model, person: dict[str, float]) -
         (engine.DataError, "cl is in mL/h; .* wants L/h: .*0.001", (cohort(person, 2, cl="mL/h"), BOLUS, TIMES), {}),
         (engine.DataError, "cl is 'fast'", (person | {"cl": "fast"}, BOLUS, TIMES), {}),
         (engine.DataError, "ka has dims", (cohort(person, 2).expand_dims(replicate=2), BOLUS, TIMES), {}),
-        (engine.DataError, "ka has no subjects", (cohort(person, 0), BOLUS, TIMES), {}),
+        (engine.DataError, "has no subjects; one or more", (cohort(person, 0), BOLUS, TIMES), {}),
         (engine.DataError, "times: None", (person, BOLUS, None), {}),
         (engine.DataError, "times: -1 is before the simulation begins, at 0", (person, BOLUS, [-1.0]), {}),
         (engine.DataError, "times: finite numbers", (person, BOLUS, [np.inf]), {}),
