@@ -43,9 +43,15 @@ def true_effects(work: TruthWork) -> tuple[Effect, ...]:
         for index, name in enumerate(work.protocol.design.arms)
     }
     return tuple(
-        analysis.truth({arm: found[analysis.endpoint] for arm, found in values.items()})
+        analysis.truth(_complete({arm: found[analysis.endpoint] for arm, found in values.items()}))
         for analysis in work.protocol.analyses
     )
+
+
+def _complete(values: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Leave out patients who failed under some arm; the others are then no longer told apart by draw."""
+    there = np.logical_and.reduce([np.isfinite(each) for each in values.values()])
+    return values if there.all() else {arm: each[there] for arm, each in values.items()}
 
 
 def _endpoints(conduct: Conduct, arm: int, *, measured: bool) -> Mapping[str, np.ndarray]:

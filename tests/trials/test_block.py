@@ -135,3 +135,18 @@ def test_the_truth_of_what_is_measured_has_the_error_in_it():
     protocol = crossover().scenario("gmr_125").protocol
     _, cmax = true_effects(TruthWork(protocol, Truth(30, 64, measured=True), SEED, None))
     assert cmax.value < np.log(1.25) - 3 * cmax.mcse
+
+
+def test_a_patient_who_fails_under_one_arm_is_left_out_of_the_truth(monkeypatch):
+    from trials import truth
+
+    def failing(*words, **options):
+        patients = draw(*words, **options).copy(deep=True)
+        patients["cl"].values[0, 3] = np.nan
+        return patients
+
+    monkeypatch.setattr(truth, "draw", failing)
+    work = TruthWork(crossover().scenario("gmr_095").protocol, Truth(4, 16), SEED, None)
+    for effect in true_effects(work):
+        assert effect.value == pytest.approx(np.log(0.95), abs=1e-12)
+        assert effect.replicates == 63
