@@ -6,6 +6,8 @@ name and the item, never a compiled function: workers compile for themselves and
 
 import logging
 import os
+import signal
+import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -187,14 +189,26 @@ class Dask(Executor):
                 yield client
         else:
             count = self.workers or os.cpu_count() or 1
-            with (
+            with _interrupts_stay_here():
                 # A port of its own for what shows the work: two clusters on one machine must not meet.
-                LocalCluster(  # type: ignore[no-untyped-call]
+                local = LocalCluster(  # type: ignore[no-untyped-call]
                     n_workers=count, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-                ) as cluster,
-                Client(cluster) as client,  # type: ignore[no-untyped-call]
-            ):
+                )
+            with local as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
                 yield client
+
+
+@contextmanager
+def _interrupts_stay_here() -> Iterator[None]:
+    """Let processes start that leave Ctrl-C to this one, which then stops them in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _connect(address: str, timeout: float) -> "Client":

@@ -1,8 +1,11 @@
 """The command line, as a user types it."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -139,3 +142,30 @@ def test_no_command_and_an_unknown_one(capsys):
     assert main(["runn"]) == 2
     assert "there is no command 'runn'" in capsys.readouterr().err
     assert main(["--version"]) == 0
+
+
+def test_ctrl_c_stops_the_workers_too_and_says_how_to_go_on(tmp_path):
+    words = [word for word in RUN if not word.startswith(("cluster", "replicates"))]
+    command = [
+        sys.executable,
+        "-m",
+        "trials.cli",
+        *words,
+        "cluster=local",
+        "cluster.workers=1",
+        "replicates=5000",
+        "block=5",
+    ]
+    with subprocess.Popen(
+        command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as running:
+        patience = time.monotonic() + 90
+        while not list(tmp_path.glob("runs/*/*/partial/*.npz")):
+            assert running.poll() is None
+            assert time.monotonic() < patience
+            time.sleep(0.1)
+        os.killpg(running.pid, signal.SIGINT)
+        _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert told.strip().endswith("the same command continues there")
+    assert "Traceback" not in told
