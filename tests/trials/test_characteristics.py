@@ -9,8 +9,8 @@ import xarray as xr
 from scipy import stats
 
 from trials.analyses.base import OUTPUTS
-from trials.operating import characteristics, differences, exact_interval, interval
 from trials.errors import TrialError
+from trials.operating import characteristics, differences, exact_interval, interval
 
 DIMS = ("scenario", "replicate", "analysis")
 
