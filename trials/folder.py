@@ -6,10 +6,10 @@ same configuration started again continues there; the numbers of a block do not 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -122,8 +122,19 @@ def _fresh(home: Path, short: str) -> Path:
 def _lock(path: Path) -> IO[str] | None:
     file = (path / "partial" / ".lock").open("w", encoding="utf-8")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _hold(file)
     except OSError:
         file.close()
         return None
     return file
+
+
+def _hold(file: IO[str]) -> None:
+    """Lock a file until it is closed; OSError when another process has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
