@@ -17,13 +17,14 @@ RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("trialtwin", "numpy", "pymc", "nutpie", "heyoka", "dask", "xarray")
 
 
-def machine() -> dict[str, str | int]:
-    """Describe what the numbers depend on: processor, cores this process may use, system, Python."""
+def machine() -> dict[str, str | int | float]:
+    """Describe what the numbers depend on: processor, cores this process may use, what else runs, system, Python."""
     info = Path("/proc/cpuinfo")
     models = [line.split(":")[1].strip() for line in _lines(info) if line.startswith("model name")]
     return {
         "processor": models[0] if models else platform.processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "load_after": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else -1.0,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }

@@ -36,7 +36,7 @@ CASES = (
     Case("two_compartment_oral", None, TWELVE_WEEKS, VISITS, 10_000, "closed_form"),
     Case("warfarin_turnover", None, TURNOVER, HOURS, 10_000, "taylor"),
     Case("warfarin_inr", "warfarin_adults", TWELVE_WEEKS, VISITS, 10_000, "taylor"),
-    Case("warfarin_inr", "warfarin_adults", TWELVE_WEEKS, VISITS, 20, "reference"),
+    Case("warfarin_inr", "warfarin_adults", TWELVE_WEEKS, VISITS, 1, "reference"),
 )
 
 
