@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine import execute as executors
-    from engine.dosing import Dose, Regimen
+    from engine.dosing.events import EventTable
+    from engine.dosing.nonmem import read_nonmem
+    from engine.dosing.regimen import Dose, Regimen
     from engine.errors import DataError, DosingError, ModelError, SolverError
-    from engine.events import EventTable
-    from engine.model import Model, load_model
-    from engine.nonmem import read_nonmem
+    from engine.models.loading import Model, load_model
     from engine.policy import Policy, replay
     from engine.simulation import simulate, simulate_arrays, simulate_policy
     from engine.status import Status
@@ -25,10 +25,10 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "DataError": "errors", "Dose": "dosing", "DosingError": "errors", "EventTable": "events", "Model": "model",
-    "ModelError": "errors", "Policy": "policy", "Regimen": "dosing", "SolverError": "errors", "Status": "status",
-    "load_model": "model", "read_nonmem": "nonmem", "replay": "policy", "simulate": "simulation",
-    "simulate_arrays": "simulation", "simulate_policy": "simulation",
+    "DataError": "errors", "Dose": "dosing.regimen", "DosingError": "errors", "EventTable": "dosing.events",
+    "Model": "models.loading", "ModelError": "errors", "Policy": "policy", "Regimen": "dosing.regimen",
+    "SolverError": "errors", "Status": "status", "load_model": "models.loading", "read_nonmem": "dosing.nonmem",
+    "replay": "policy", "simulate": "simulation", "simulate_arrays": "simulation", "simulate_policy": "simulation",
 }  # fmt: skip
 
 

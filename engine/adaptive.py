@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import block as blocks
-from engine import nodes
-from engine import schedule as schedules
-from engine.arrivals import Administration
 from engine.block import Block
-from engine.dosing import Dose, Regimen
+from engine.dosing import nodes
+from engine.dosing import schedule as schedules
+from engine.dosing.arrivals import Administration
+from engine.dosing.nodes import Samples
+from engine.dosing.regimen import Dose, Regimen
+from engine.dosing.schedule import AFTER, BEFORE, Schedule
 from engine.errors import DosingError
 from engine.execute import Executor
-from engine.nodes import Samples
+from engine.models.specification import Model
 from engine.policy import Observe, Policy
-from engine.schedule import AFTER, BEFORE, Schedule
 from engine.solvers.base import Problem, Solver, Trajectory
-from engine.specification import Model
 from engine.status import Status
 
 type Floats = NDArray[np.float64]

@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import equations, nodes
-from engine.algebras.arrays import ARRAYS
-from engine.arrivals import Administration
+from engine.dosing import nodes
+from engine.dosing.arrivals import Administration
+from engine.dosing.nodes import Samples
+from engine.dosing.schedule import Schedule, Speed
+from engine.dosing.timeline import Timeline
 from engine.errors import DosingError
-from engine.nodes import Samples
-from engine.schedule import Schedule, Speed
+from engine.models import equations
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.specification import Model
 from engine.solvers.base import Problem, Solver
-from engine.specification import Model
 from engine.status import Status
-from engine.timeline import Timeline
 
 type Floats = NDArray[np.float64]
 

@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from engine.dosing.events import EventTable
 from engine.errors import DataError
-from engine.events import EventTable
+from engine.models.specification import Model
 from engine.policy import Policy
 from engine.simulation import Arrays, PolicyArrays
-from engine.specification import Model
 
 
 def unlabel(
@@ -93,7 +93,7 @@ def _check_units(values: xr.DataArray, name: str, wanted: str) -> None:
     found = values.attrs.get("units")
     if found is None or found == wanted:
         return
-    from engine.algebras.units import difference, same, unit
+    from engine.models.algebras.units import difference, same, unit
 
     if not same(unit(str(found)), unit(wanted)):
         raise DataError(

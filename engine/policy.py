@@ -16,7 +16,7 @@ from engine.errors import DosingError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from engine.events import EventTable
+    from engine.dosing.events import EventTable
 
 type Floats = NDArray[np.float64]
 type Observe = Callable[[str, int, Floats], Floats]
@@ -90,7 +90,7 @@ def replay(result: "xr.Dataset") -> "EventTable":
     result
         What :func:`engine.simulate` gave for a policy.
     """
-    from engine.events import EventTable
+    from engine.dosing.events import EventTable
 
     if "amount" not in result or "dose_into" not in result.attrs:
         raise DosingError("replay: the result of simulating a policy is wanted; this one has no variable 'amount'")

@@ -7,19 +7,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine import block as blocks
-from engine import schedule as schedules
 from engine.adaptive import Setting, run
 from engine.block import Block
 from engine.configuration import build
-from engine.dosing import Regimen
+from engine.dosing import schedule as schedules
+from engine.dosing.events import EventTable
+from engine.dosing.nodes import Samples
+from engine.dosing.regimen import Regimen
+from engine.dosing.schedule import AFTER, BEFORE, Schedule
 from engine.errors import DataError, DosingError, SolverError
-from engine.events import EventTable
 from engine.execute import Executor, Serial
-from engine.nodes import Samples
+from engine.models.specification import Model
 from engine.policy import Observe, Policy
-from engine.schedule import AFTER, BEFORE, Schedule
 from engine.solvers.base import Solver
-from engine.specification import Model
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -187,7 +187,7 @@ def thinned(protocol: Protocol, posterior: xr.DataTree) -> xr.DataTree:
 
 def _fit(protocol: Protocol, calibration: Calibration, events: engine.EventTable, seed: int, tell: Tell) -> xr.DataTree:
     output = calibration.source.output
-    from engine.graph import prediction
+    from engine.gradients.graph import prediction
 
     predict = prediction(protocol.model, events.doses, events.observations, output, subjects=events.ids.tolist())
     return cohorts.calibrate(

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from engine.algebras.units import same, unit
-from engine.structure import linear
+from engine.models.algebras.units import same, unit
+from engine.models.structure import linear
 from trials.errors import TrialError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import engine
-from engine.algebras.units import same, unit
+from engine.models.algebras.units import same, unit
 from trials.errors import TrialError
 
 if TYPE_CHECKING:

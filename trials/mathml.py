@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from engine.expression import OPERATIONS, Algebra, Expression, evaluate
+from engine.models.expression import OPERATIONS, Algebra, Expression, evaluate
 
 if TYPE_CHECKING:
     from engine import Model
@@ -36,7 +36,7 @@ SIGNED = 5.5  # a leading minus: may start a product, but wants brackets after a
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """Presentation MathML and how tightly it binds, as in `engine.expression.OPERATIONS`."""
+    """Presentation MathML and how tightly it binds, as in `engine.models.expression.OPERATIONS`."""
 
     text: str
     precedence: float = ATOM

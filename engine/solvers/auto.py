@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from engine.models.specification import Model
+from engine.models.structure import linear, switches
 from engine.solvers.base import Problem, Solver, Trajectory
-from engine.specification import Model
-from engine.structure import linear, switches
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.specification import Model
-from engine.timeline import Timeline
+from engine.dosing.timeline import Timeline
+from engine.models.specification import Model
 
 type Floats = NDArray[np.float64]
 

@@ -12,17 +12,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.algebras.arrays import ARRAYS
-from engine.calculus import ZERO
+from engine.dosing.timeline import SteadyState, Timeline
 from engine.errors import SolverError
-from engine.expression import Expression, evaluate
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.calculus import ZERO
+from engine.models.expression import Expression, evaluate
+from engine.models.specification import Model
+from engine.models.structure import Linear, linear
 from engine.solvers.base import Problem, Solver, Trajectory
 from engine.solvers.exponential import Entries
 from engine.solvers.linear_system import System, steady_state
-from engine.specification import Model
 from engine.status import Status
-from engine.structure import Linear, linear
-from engine.timeline import SteadyState, Timeline
 
 type Floats = NDArray[np.float64]
 

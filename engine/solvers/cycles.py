@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dosing.timeline import SteadyState, Timeline
 from engine.errors import DosingError
-from engine.specification import Model
-from engine.structure import rates
-from engine.timeline import SteadyState, Timeline
+from engine.models.specification import Model
+from engine.models.structure import rates
 
 type Floats = NDArray[np.float64]
 type Move = Callable[[Floats, Floats, Floats], Floats]
@@ -24,7 +24,7 @@ _DIFFERENCE, _SETTLED = 1e-6, 1e-9
 
 
 class Series(NamedTuple):
-    """An endless series of doses, one a lane; see :class:`engine.timeline.SteadyState`."""
+    """An endless series of doses, one a lane; see :class:`engine.dosing.timeline.SteadyState`."""
 
     into: NDArray[np.int64]
     interval: Floats

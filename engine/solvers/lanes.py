@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import equations
+from engine.models import equations
+from engine.models.specification import Model
 from engine.solvers import explicit
 from engine.solvers.scales import scaled
-from engine.specification import Model
 from engine.status import Status
 
 type Floats = NDArray[np.float64]
@@ -181,7 +181,7 @@ def _system(model: Model, counted: tuple[int, ...], infused: tuple[int, ...]) ->
     """Equations with each scaled state counted in its size."""
     import heyoka as hy
 
-    from engine.algebras.taylor import TAYLOR
+    from engine.models.algebras.taylor import TAYLOR
 
     variables = [hy.make_vars(f"x{n}") for n in range(len(model.states))]
     names = {name: hy.par[n] for n, name in enumerate(model.parameter_names)}

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dosing.timeline import SteadyState
 from engine.solvers.exponential import Entries, exponential, multiply
-from engine.timeline import SteadyState
 
 type Floats = NDArray[np.float64]
 

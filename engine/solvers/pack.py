@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dosing.timeline import SteadyState, Timeline
 from engine.solvers import cycles
 from engine.solvers.base import Problem
 from engine.solvers.lanes import Machine
 from engine.solvers.scales import Growth
 from engine.status import Status
-from engine.timeline import SteadyState, Timeline
 
 type Floats = NDArray[np.float64]
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import equations
-from engine.algebras.arrays import ARRAYS
+from engine.dosing.timeline import SteadyState
+from engine.models import equations
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.specification import Model
 from engine.solvers import cycles
 from engine.solvers.base import Problem, Solver, Trajectory
-from engine.specification import Model
 from engine.status import Status
-from engine.timeline import SteadyState
 
 type Floats = NDArray[np.float64]
 

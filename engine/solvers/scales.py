@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import equations
-from engine.algebras.arrays import ARRAYS
-from engine.expression import Number, evaluate
+from engine.models import equations
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.expression import Number, evaluate
+from engine.models.specification import Model
+from engine.models.structure import jacobian
 from engine.solvers.base import Problem
-from engine.specification import Model
-from engine.structure import jacobian
 
 type Floats = NDArray[np.float64]
 

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SolverError
+from engine.models.specification import Model
+from engine.models.structure import switches
 from engine.solvers import cycles
 from engine.solvers.base import Problem, Solver, Trajectory
 from engine.solvers.lanes import Machine, machine
 from engine.solvers.pack import course
 from engine.solvers.scales import follow, power_of_two
-from engine.specification import Model
 from engine.status import Status
-from engine.structure import switches
 
 type Floats = NDArray[np.float64]
 

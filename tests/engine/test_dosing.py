@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from engine.dosing import Dose, Regimen, in_units
+from engine.dosing.regimen import Dose, Regimen, in_units
 from engine.errors import DosingError
 
 TEXTS = [

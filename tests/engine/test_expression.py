@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytensor.compile.mode import Mode
 
-from engine.algebras.arrays import ARRAYS
-from engine.algebras.symbols import SYMBOLS
-from engine.algebras.taylor import TAYLOR
-from engine.algebras.tensors import TENSORS
-from engine.calculus import differentiate, simplify
 from engine.errors import ModelError
-from engine.expression import Algebra, Apply, Expression, Name, Number, evaluate, parse, substitute, walk
-from engine.operations import OPERATIONS
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.algebras.symbols import SYMBOLS
+from engine.models.algebras.taylor import TAYLOR
+from engine.models.algebras.tensors import TENSORS
+from engine.models.calculus import differentiate, simplify
+from engine.models.expression import Algebra, Apply, Expression, Name, Number, evaluate, parse, substitute, walk
+from engine.models.operations import OPERATIONS
 
 PLAIN = Mode(linker="py", optimizer=None)
 POINTS = [(0.7, 2.5), (2.5, 0.7), (1.3, 1.3), (0.05, 3.0)]

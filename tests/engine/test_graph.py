@@ -15,13 +15,13 @@ import xarray as xr
 from pytensor.compile.mode import Mode
 
 import engine
-from engine import equations, structure
-from engine.algebras.arrays import ARRAYS
-from engine.differences import divided_difference, exponential_difference
+from engine.dosing.nonmem import read_nonmem
 from engine.errors import DataError, ModelError
-from engine.graph import Prediction, prediction
-from engine.model import Model, library, load_model
-from engine.nonmem import read_nonmem
+from engine.gradients.differences import divided_difference, exponential_difference
+from engine.gradients.graph import Prediction, prediction
+from engine.models import equations, structure
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.loading import Model, library, load_model
 
 THEOPHYLLINE = Path(__file__).parents[2] / "conf" / "data" / "theophylline.csv"
 TIMES = np.array([0.0, 0.25, 1, 2, 5, 12, 24, 30, 48, 72, 300])

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.expression import parse
-from engine.latex import latex, symbol, write
-from engine.model import load_model
+from engine.models.expression import parse
+from engine.models.latex import latex, symbol, write
+from engine.models.loading import load_model
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ import pytest
 import sympy as sp
 from pytensor.compile.mode import Mode
 
-from engine import equations, structure
-from engine.algebras.arrays import ARRAYS
-from engine.algebras.symbols import SYMBOLS
-from engine.algebras.taylor import TAYLOR
-from engine.algebras.tensors import TENSORS
 from engine.errors import ModelError
-from engine.expression import evaluate
-from engine.latex import latex
-from engine.model import Model, library, load_model
+from engine.models import equations, structure
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.algebras.symbols import SYMBOLS
+from engine.models.algebras.taylor import TAYLOR
+from engine.models.algebras.tensors import TENSORS
+from engine.models.expression import evaluate
+from engine.models.latex import latex
+from engine.models.loading import Model, library, load_model
 
 pytestmark = pytest.mark.parametrize("name", library())
 T = 3.7

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import equations
-from engine.algebras.arrays import ARRAYS
 from engine.errors import ModelError
-from engine.expression import parse
-from engine.model import Model, library, load_model
+from engine.models import equations
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.expression import parse
+from engine.models.loading import Model, library, load_model
 
 GOOD = """\
 name: drug

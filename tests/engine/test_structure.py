@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from engine import structure
-from engine.algebras.arrays import ARRAYS
 from engine.errors import ModelError
-from engine.model import Model, load_model
+from engine.models import structure
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.loading import Model, load_model
 
 UNITS = {"k": "1/h", "q": "1/h", "s": "mg/h", "m": "mg", "tau": "h", "g": "1"}
 
@@ -84,7 +84,7 @@ def test_not_linear_with_constant_coefficients(rate):
 
 
 def _rate(model: Model, a: float, p: Mapping[str, float]) -> float:
-    from engine import equations
+    from engine.models import equations
 
     return equations.derivatives(model, ARRAYS, 0.0, {"a": a}, p)["a"]
 
@@ -101,7 +101,7 @@ def test_switches_are_the_comparisons_that_can_change():
 def test_jacobian_through_let_entries():
     model = build({"a": "- s * ratio / ( 1 + ratio )"}, {"ratio": "a / m"})
     ((entry,),) = structure.jacobian(model)
-    from engine.expression import evaluate
+    from engine.models.expression import evaluate
 
     # Michaelis-Menten: d/da (s a / (m + a)) = s m / (m + a)^2
     assert evaluate(entry, {"s": 3.0, "m": 2.0, "a": 1.0}, ARRAYS) == pytest.approx(-3 * 2 / 9)

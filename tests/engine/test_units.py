@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine.algebras.units import UNITS, difference, factor, same, unit
 from engine.errors import ModelError
-from engine.expression import evaluate, parse
-from engine.operations import OPERATIONS
+from engine.models.algebras.units import UNITS, difference, factor, same, unit
+from engine.models.expression import evaluate, parse
+from engine.models.operations import OPERATIONS
 
 KNOWN = {
     "m": unit("mg"),

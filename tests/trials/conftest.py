@@ -13,8 +13,8 @@ from cohorts.parameters import Parameter
 from cohorts.population import Population
 from cohorts.quantities import Quantity
 from cohorts.residuals import Residual
-from engine.dosing import Dose, Regimen
-from engine.model import load_model
+from engine.dosing.regimen import Dose, Regimen
+from engine.models.loading import load_model
 from trials import manifest, outcomes
 from trials.analyses.base import Analysis, outcome
 from trials.analyses.crossover_anova import AverageBioequivalence

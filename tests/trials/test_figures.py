@@ -10,8 +10,8 @@ import pytest
 import xarray as xr
 
 import cohorts
-from engine.dosing import Regimen
-from engine.model import load_model
+from engine.dosing.regimen import Regimen
+from engine.models.loading import load_model
 from trials.figures import forest, posterior, power, style, whatif
 from trials.figures.example import Group, Profiles, Ratios, Target, crossover, distributions, responses
 from trials.figures.gallery import draw

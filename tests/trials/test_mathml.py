@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from engine.expression import OPERATIONS, parse
-from engine.model import library, load_model
+from engine.models.expression import OPERATIONS, parse
+from engine.models.loading import library, load_model
 from trials.mathml import equation, equations, markup
 
 

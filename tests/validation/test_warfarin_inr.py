@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from engine import equations
-from engine.algebras.arrays import ARRAYS
-from engine.model import load_model
+from engine.models import equations
+from engine.models.algebras.arrays import ARRAYS
+from engine.models.loading import load_model
 
 # Racemic mg a day, clearance relative to CYP2C9 *1/*1, and EC50 (mg/L) of the VKORC1 genotype.
 PUBLISHED = [

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 def job(config: Mapping[str, Any], folders: list[Path]) -> int:  # noqa: ARG001 - every command's job takes them
     """Answer one question."""
-    from engine.model import load_model
+    from engine.models.loading import load_model
     from engine.simulation import simulate_arrays
     from engine.status import Status
 
@@ -84,7 +84,7 @@ def _draw(model: Model, regimen: Regimen, times: np.ndarray, outputs: Mapping[st
 
 
 def _regimen(text: Any) -> Regimen:
-    from engine.dosing import Regimen
+    from engine.dosing.regimen import Regimen
 
     if not isinstance(text, str):
         raise TrialError(f"regimen: wants a text such as '100 mg into depot every 24 h, 28 times', got {text!r}")
@@ -103,8 +103,8 @@ def _parameters(model: Model, changed: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _duration(config: Mapping[str, Any], model: Model, regimen: Regimen) -> float:
-    from engine.algebras.units import factor, unit
-    from engine.dosing import in_units
+    from engine.dosing.regimen import in_units
+    from engine.models.algebras.units import factor, unit
 
     wanted = config["duration"]
     if wanted is not None:

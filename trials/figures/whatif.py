@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine import Model, Regimen
-    from engine.dosing import Dose
+    from engine.dosing.regimen import Dose
 
 KEY = "simulated, virtual patient"
 
@@ -76,7 +76,7 @@ def administered(model: Model, regimen: Regimen) -> list[Given]:
 
 def doses(model: Model, dose: Dose) -> Iterator[Given]:
     """Every administration of a dose, in the model's units; an infusion the model itself times is shown as at once."""
-    from engine.dosing import in_units
+    from engine.dosing.regimen import in_units
 
     state = next(state for state in model.states if state.name == dose.into)
     plain = in_units(dose, state.unit, model.time)

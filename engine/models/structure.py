@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from engine.calculus import ZERO, differentiate, simplify
-from engine.expression import Algebra, Apply, Expression, evaluate, substitute, walk
-from engine.operations import COMPARISONS
-from engine.specification import Model
+from engine.models.calculus import ZERO, differentiate, simplify
+from engine.models.expression import Algebra, Apply, Expression, evaluate, substitute, walk
+from engine.models.operations import COMPARISONS
+from engine.models.specification import Model
 
 type Matrix = tuple[tuple[Expression, ...], ...]
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 
-from engine.expression import Apply, Expression, Number
-from engine.operations import OPERATIONS
-from engine.specification import Model
+from engine.models.expression import Apply, Expression, Number
+from engine.models.operations import OPERATIONS
+from engine.models.specification import Model
 
 _GREEK = frozenset(
     {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dosing.events import INTEGERS, REALS, EventTable, from_records
 from engine.errors import DataError
-from engine.events import INTEGERS, REALS, EventTable, from_records
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,11 +26,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.check import check_names, check_units, check_used, order
+from engine.configuration import folder
 from engine.errors import ModelError
-from engine.expression import Expression, parse
-from engine.reading import Source, read_file, read_mapping, suggest
-from engine.specification import Model, Output, Parameter, State
+from engine.models.check import check_names, check_units, check_used, order
+from engine.models.expression import Expression, parse
+from engine.models.reading import Source, read_file, read_mapping, suggest
+from engine.models.specification import Model, Output, Parameter, State
 
 __all__ = ["Model", "Output", "Parameter", "State", "library", "load_model"]
 
@@ -68,8 +69,7 @@ def library() -> dict[str, Path]:
 
 
 def _folder() -> Path:
-    root = Path(__file__).resolve().parents[1]
-    return next((path for path in (root / "conf", root / "trials" / "_conf") if path.is_dir()), root / "conf") / "model"
+    return folder("model")
 
 
 def _find(source: str | Path) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytensor.tensor as pt
 
-from engine.expression import Algebra
+from engine.models.expression import Algebra
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "or": pt.or_, "and": pt.and_, "not": pt.invert,

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dosing import MODELLED, Dose, Regimen, in_units
+from engine.dosing.events import EventTable
+from engine.dosing.regimen import MODELLED, Dose, Regimen, in_units
 from engine.errors import DosingError
-from engine.events import EventTable
-from engine.specification import Model
+from engine.models.specification import Model
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]

@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from engine.calculus import ZERO
 from engine.errors import DataError
-from engine.specification import Model
-from engine.structure import Linear
+from engine.models.calculus import ZERO
+from engine.models.specification import Model
+from engine.models.structure import Linear
 
 type Kind = Literal["bolus", "infusion", "duration", "rate", "initial", "forcing"]
 type Moment = tuple[float, float]

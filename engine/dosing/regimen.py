@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from engine import quantity
+from engine.dosing import quantity
 from engine.errors import DosingError
 
 MODELLED: Final = "model"
@@ -81,7 +81,7 @@ class Dose:
 
     def __str__(self) -> str:
         """Describe the dose in the words ``Regimen.parse`` reads."""
-        from engine.regimen_text import write
+        from engine.dosing.text import write
 
         return write(self)
 
@@ -101,7 +101,7 @@ class Regimen:
     @classmethod
     def parse(cls, text: str) -> "Regimen":
         """Read text such as ``100 mg into depot every 24 h, 28 times; 300 mg into central over 1 h``."""
-        from engine.regimen_text import read
+        from engine.dosing.text import read
 
         return cls(*read(text))
 

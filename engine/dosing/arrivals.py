@@ -1,14 +1,14 @@
 """When doses arrive: lag, bioavailability, infusion times, steady states, and what a reset cancels.
 
-NONMEM's rules (see :mod:`engine.events` and :mod:`engine.dosing`) are applied here and nowhere else.
+NONMEM's rules (see :mod:`engine.dosing.events` and :mod:`engine.dosing.regimen`) are applied here and nowhere else.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.schedule import DOSE, LATE, STEADY, STEPS, Flags, Floats, Integers, Schedule, Speed
-from engine.timeline import SteadyState
+from engine.dosing.schedule import DOSE, LATE, STEADY, STEPS, Flags, Floats, Integers, Schedule, Speed
+from engine.dosing.timeline import SteadyState
 
 
 class Administration(NamedTuple):

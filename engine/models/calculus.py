@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from engine.errors import ModelError
-from engine.expression import Apply, Expression, Name, Number
+from engine.models.expression import Apply, Expression, Name, Number
 
 ZERO, ONE = Number(0.0), Number(1.0)
 

@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
-from engine.expression import Algebra
-from engine.operations import OPERATIONS
+from engine.models.expression import Algebra
+from engine.models.operations import OPERATIONS
 
 if TYPE_CHECKING:
     import pint

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.arrivals import Administration, Flow, arrivals
-from engine.schedule import END, RESET, SAMPLE, STEADY, STEPS, Flags, Floats, Integers, Schedule
-from engine.timeline import Timeline
+from engine.dosing.arrivals import Administration, Flow, arrivals
+from engine.dosing.schedule import END, RESET, SAMPLE, STEADY, STEPS, Flags, Floats, Integers, Schedule
+from engine.dosing.timeline import Timeline
 
 
 class Samples(NamedTuple):

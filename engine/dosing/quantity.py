@@ -27,7 +27,7 @@ def factor(what: str, unit: str, wanted: str) -> float:
     """Count how many ``wanted`` are one ``unit``; DosingError naming ``what`` when they do not convert."""
     if unit == wanted:
         return 1.0
-    from engine.algebras import units
+    from engine.models.algebras import units
 
     try:
         scale = units.factor(units.unit(unit), units.unit(wanted))

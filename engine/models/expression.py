@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import ModelError
-from engine.operations import COMPARISONS, CONSTANTS, FUNCTIONS, OPERATIONS
+from engine.models.operations import COMPARISONS, CONSTANTS, FUNCTIONS, OPERATIONS
 
 __all__ = ["OPERATIONS", "Algebra", "Apply", "Expression", "Name", "Number", "evaluate", "parse", "substitute", "walk"]
 
@@ -212,7 +212,7 @@ def parse(text: str | float, where: str = "") -> Expression:
     ----------
     text
         Python notation: ``+ - * / **``, comparisons, ``and or not``, ``a if condition else b``, the functions of
-        :data:`engine.operations.OPERATIONS`, ``pi``, and names. At most 4000 characters.
+        :data:`engine.models.operations.OPERATIONS`, ``pi``, and names. At most 4000 characters.
     where
         Put before an error message: the file, line and field the text stands in.
 

@@ -8,7 +8,7 @@ duration (or ``over model``), ``rate`` a rate (or ``rate model``), ``every`` an 
 import re
 from typing import Any
 
-from engine.dosing import MODELLED, Dose
+from engine.dosing.regimen import MODELLED, Dose
 from engine.errors import DosingError
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"

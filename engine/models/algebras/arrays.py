@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.expression import Algebra
+from engine.models.expression import Algebra
 
 
 def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from engine.errors import ModelError
-from engine.expression import Expression, Number
+from engine.models.expression import Expression, Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Equations of a drug or a disease, read and checked by :func:`engine.model.load_model`.
+    """Equations of a drug or a disease, read and checked by :func:`engine.models.loading.load_model`.
 
     ``let`` is in an order in which each entry uses only earlier ones; ``derivatives`` follow ``states``.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 import heyoka as hy
 
-from engine.expression import Algebra
+from engine.models.expression import Algebra
 
 
 def _min(a: Any, b: Any) -> Any:

@@ -12,14 +12,14 @@ import numpy as np
 import pytensor.tensor as pt
 import xarray as xr
 
-from engine import equations
-from engine.algebras.tensors import TENSORS
 from engine.errors import DataError, ModelError
-from engine.expression import evaluate
-from engine.inputs import Inputs, read_inputs
-from engine.propagator import Propagator
-from engine.specification import Model
-from engine.structure import Linear, linear
+from engine.gradients.inputs import Inputs, read_inputs
+from engine.gradients.propagator import Propagator
+from engine.models import equations
+from engine.models.algebras.tensors import TENSORS
+from engine.models.expression import evaluate
+from engine.models.specification import Model
+from engine.models.structure import Linear, linear
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +144,7 @@ def prediction(
     model
         A model whose rates are linear in its states with constant coefficients.
     doses, observations
-        As :func:`engine.inputs.read_inputs` takes them, and as an event table has them.
+        As :func:`engine.gradients.inputs.read_inputs` takes them, and as an event table has them.
     output
         Name of an output of the model; it may be any function of the states.
     subjects

@@ -1,7 +1,7 @@
 """What a solver steps through: nodes in time, and at each node what is done.
 
-:mod:`engine.nodes` makes timelines. Arrays have one row when the nodes are the same for every subject, else one a
-subject; a solver broadcasts.
+:mod:`engine.dosing.nodes` makes timelines. Arrays have one row when the nodes are the same for every subject, else one
+a subject; a solver broadcasts.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.schedule import Flags, Floats, Integers
+from engine.dosing.schedule import Flags, Floats, Integers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytensor.tensor as pt
 
-from engine.algebras.tensors import TENSORS
-from engine.calculus import ZERO
-from engine.differences import divided_difference
 from engine.errors import ModelError
-from engine.expression import evaluate
-from engine.structure import Linear
+from engine.gradients.differences import divided_difference
+from engine.models.algebras.tensors import TENSORS
+from engine.models.calculus import ZERO
+from engine.models.expression import evaluate
+from engine.models.structure import Linear
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 import sympy as sp
 
-from engine.expression import Algebra
+from engine.models.expression import Algebra
 
 
 def _number(value: float) -> Any:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
-from engine.algebras.units import UNITS, Measure, difference, same, unit
 from engine.errors import ModelError
-from engine.expression import Expression, evaluate
-from engine.operations import CONSTANTS, OPERATIONS
-from engine.reading import Keys, Source, suggest
-from engine.specification import Model
+from engine.models.algebras.units import UNITS, Measure, difference, same, unit
+from engine.models.expression import Expression, evaluate
+from engine.models.operations import CONSTANTS, OPERATIONS
+from engine.models.reading import Keys, Source, suggest
+from engine.models.specification import Model
 
 RESERVED = frozenset(
     {"t", "time", "subject", "replicate", "occasion", "status", "amount", "dose_time", "visit", "administration",

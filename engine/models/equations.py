@@ -7,8 +7,8 @@ where it is used.
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from engine.expression import Algebra, Expression, evaluate
-from engine.specification import Model
+from engine.models.expression import Algebra, Expression, evaluate
+from engine.models.specification import Model
 
 
 class Administration(NamedTuple):

@@ -1,0 +1,1 @@
+"""Who gets what and when: regimens, event tables, and the nodes a solver steps through."""

@@ -1,0 +1,1 @@
+"""How predictions change with parameters: the graphs and gradients that fits use."""
