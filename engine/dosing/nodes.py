@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.dosing.arrivals import Administration, Flow, arrivals
 from engine.dosing.schedule import END, RESET, SAMPLE, STEADY, STEPS, Flags, Floats, Integers, Schedule
-from engine.dosing.timeline import Timeline
+from engine.dosing.timeline import SteadyState, Timeline
 
 
 class Samples(NamedTuple):
@@ -16,6 +16,14 @@ class Samples(NamedTuple):
 
     time: Floats
     position: Integers
+
+
+class Places(NamedTuple):
+    """Nodes of doses as they arrive: ``begin`` (row, dose), ``end`` (row, infusion) of the doses ``flowing``."""
+
+    begin: Integers
+    end: Integers
+    flowing: Integers
 
 
 class _Columns(NamedTuple):
@@ -40,7 +48,13 @@ def build(schedule: Schedule, administration: Administration, samples: Samples) 
     samples
         One row for all, or one a subject.
     """
-    flow, steady = arrivals(schedule, administration)
+    return lay_out(schedule, *arrivals(schedule, administration), samples)[0]
+
+
+def lay_out(
+    schedule: Schedule, flow: Flow, steady: list[tuple[int, SteadyState]], samples: Samples
+) -> tuple[Timeline, Places]:
+    """Timeline of doses as they arrive, and the nodes they have in it."""
     halting = schedule.exists & (schedule.resets | ~schedule.doses | (schedule.steady > 0))
     halts, flowing = (np.flatnonzero(np.any(a, axis=0)) for a in (halting, (flow.rate > 0) & flow.exists))
     columns = _columns(schedule, flow, samples, halts, flowing)
@@ -51,12 +65,13 @@ def build(schedule: Schedule, administration: Administration, samples: Samples) 
     start = _rows(schedule.start[:, None], len(order))[:, 0].copy()
     into = tuple(int(n) for n in np.unique(np.broadcast_to(flow.into, flow.exists.shape)[flow.exists]))
     found = [(one, ends[:, len(flowing) + int(np.searchsorted(halts, column))]) for column, one in steady]
-    return Timeline(
+    timeline = Timeline(
         start=start, into=into, dosed=_dosed(flow, into), jump=_jumps(flow, into, order),
         rate=_rates(flow, into, flowing, place, order.shape[1]),
         steady=tuple(replace(one, node=node) for one, node in found),
         samples=samples.time.shape[1], **_sorted(columns, order, start),
     )  # fmt: skip
+    return timeline, Places(place[:, : flow.exists.shape[1]], ends[:, : len(flowing)], flowing)
 
 
 def _sorted(columns: _Columns, order: Integers, start: Floats) -> dict[str, NDArray[Any]]:
