@@ -19,3 +19,11 @@ class SolverError(RuntimeError):
 
 class ClusterError(RuntimeError):
     """Work cannot be done where it was asked to be: no scheduler, no workers, an impossible number of them."""
+
+
+class SizeError(MemoryError):
+    """A result does not fit into the memory, or onto the disk, there is."""
+
+
+class StoreError(RuntimeError):
+    """A store on disk cannot be written or continued: it is in use, or holds something else."""

@@ -8,12 +8,14 @@ import logging
 import os
 import signal
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ClusterError
@@ -28,6 +30,10 @@ AHEAD = 4
 """Items submitted for each worker before the first result is taken: enough to keep it busy, few to stay small."""
 RETRIES = 3
 """Times an item is tried again after its worker died; its numbers follow from its address, so they are the same."""
+PATIENCE = 60.0
+"""Seconds to wait for a cluster that has no workers any more: a dead one is replaced in less."""
+_LOOK = 2.0
+"""Seconds between two looks at whether there still are workers."""
 
 
 class Executor(ABC):
@@ -44,6 +50,10 @@ class Executor(ABC):
         """Executor with the same workers, which stay between several maps for as long as the context lasts."""
 
     @abstractmethod
+    def width(self) -> int:
+        """How many items are worked on at the same time."""
+
+    @abstractmethod
     def check(self) -> None:
         """Raise :class:`engine.ClusterError` when work could not be done here; costs a few seconds at most."""
 
@@ -57,7 +67,8 @@ class Executor(ABC):
         function
             A module-level function, so that other processes find it.
         items
-            What it is applied to; frozen specifications and arrays that pickle.
+            What it is applied to; frozen specifications and arrays that pickle. A lazy sequence is asked for each item
+            when its turn comes.
         progress
             Called with the number of results so far and in all, after each.
 
@@ -65,11 +76,16 @@ class Executor(ABC):
         -------
         Iterator over the results in the order of the items. Closing it, or an interrupt, cancels what is not done.
         """
-        items = list(items)
-        for done, result in enumerate(self.results(function, items), start=1):
-            if progress is not None:
-                progress(done, len(items))
-            yield result
+        with closing(self._iterate(function, items)) as results:
+            for done, result in enumerate(results, start=1):
+                if progress is not None:
+                    progress(done, len(items))
+                yield result
+
+    def _iterate[Item, Result](
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Generator[Result, None, None]:
+        yield from self.results(function, items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,10 @@ class Serial(Executor):
         """Itself: there is nothing to keep."""
         return nullcontext(self)
 
+    def width(self) -> int:
+        """One."""
+        return 1
+
     def check(self) -> None:
         """Nothing can be amiss."""
 
@@ -96,14 +116,16 @@ class Threads(Executor):
 
     def __post_init__(self) -> None:
         """Refuse no threads."""
-        _positive("threads.n", self.n)
+        positive("threads.n", self.n)
 
     def results[Item, Result](self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """Results of a pool of ``n`` threads."""
         with ThreadPoolExecutor(self.n) as pool:
             pending: deque[Future[Result]] = deque()
             try:
-                yield from _in_order(pending, lambda item: pool.submit(function, item), items, AHEAD * self.n)
+                yield from _in_order(
+                    pending, lambda item: pool.submit(function, item), Future.result, items, AHEAD * self.n
+                )
             finally:
                 for future in pending:
                     future.cancel()
@@ -112,12 +134,43 @@ class Threads(Executor):
         """Itself: threads start at once."""
         return nullcontext(self)
 
+    def width(self) -> int:
+        """Number of threads."""
+        return self.n
+
     def check(self) -> None:
         """Nothing can be amiss."""
 
 
+class Distributed(Executor):
+    """Workers of a Dask scheduler, however they came to be."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def connected(self) -> "AbstractContextManager[Client]":
+        """Client of a scheduler whose workers work, or soon will, for as long as the context lasts."""
+
+    def results[Item, Result](self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Results from the cluster's workers; an item whose worker dies is done again by another."""
+        with self.connected() as client:
+            pending: deque[Any] = deque()
+            submit = partial(client.submit, function, pure=False)
+            ahead = AHEAD * max(self.width(), _threads(client))
+            try:
+                yield from _in_order(pending, submit, partial(_result, client), items, ahead)
+            finally:
+                client.cancel(list(pending))  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def open(self) -> Iterator[Executor]:
+        """Executor connected to workers that stay."""
+        with self.connected() as client:
+            yield Dask(client)
+
+
 @dataclass(frozen=True, slots=True)
-class Dask(Executor):
+class Dask(Distributed):
     """Processes of this machine, or the workers of a Dask scheduler.
 
     Attributes
@@ -144,33 +197,21 @@ class Dask(Executor):
         if self.workers is not None:
             if self.client_or_address is not None:
                 raise ClusterError("cluster.workers: a scheduler has its own workers; got a scheduler and a number")
-            _positive("cluster.workers", self.workers)
+            positive("cluster.workers", self.workers)
 
-    def results[Item, Result](self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """Results from the cluster's workers; an item whose worker dies is done again by another."""
-        with self._client() as client:
-            pending: deque[Any] = deque()
-
-            def submit(item: Item) -> Any:
-                return client.submit(function, item, pure=False, retries=RETRIES)
-
-            try:
-                yield from _in_order(pending, submit, items, AHEAD * max(1, len(client.nthreads())))
-            finally:
-                client.cancel(list(pending))
-
-    @contextmanager
-    def open(self) -> Iterator[Executor]:
-        """Executor connected to workers that stay."""
-        with self._client() as client:
-            yield Dask(client)
+    def width(self) -> int:
+        """Number of local processes, or of the threads of the scheduler's workers."""
+        if self.client_or_address is None:
+            return self.workers or os.cpu_count() or 1
+        with self.connected() as client:
+            return max(1, _threads(client))
 
     def check(self) -> None:
         """Connect to the scheduler and ask for its workers."""
         if self.client_or_address is None:
             return
-        with self._client() as client:
-            if not client.nthreads():
+        with self.connected() as client:
+            if not _threads(client):
                 raise ClusterError(f"cluster: the scheduler {self._where} has no workers; start some, then try again")
 
     @property
@@ -178,7 +219,7 @@ class Dask(Executor):
         return str(getattr(self.client_or_address, "scheduler", self.client_or_address))
 
     @contextmanager
-    def _client(self) -> Iterator[Any]:
+    def connected(self) -> "Iterator[Client]":
         """Connect, or start processes, for as long as the context lasts; a caller's own client stays open."""
         from distributed import Client, LocalCluster
 
@@ -188,8 +229,8 @@ class Dask(Executor):
             with _connect(str(self.client_or_address), self.timeout) as client:
                 yield client
         else:
-            count = self.workers or os.cpu_count() or 1
-            with _interrupts_stay_here():
+            count = self.width()
+            with _interrupts_stay_here(), _deaths_allowed():
                 # A port of its own for what shows the work: two clusters on one machine must not meet.
                 local = LocalCluster(  # type: ignore[no-untyped-call]
                     n_workers=count, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
@@ -211,6 +252,15 @@ def _interrupts_stay_here() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def _deaths_allowed() -> Iterator[None]:
+    """Let a scheduler that starts here try an item again as often as we say when its worker dies."""
+    import dask
+
+    with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES}):
+        yield
+
+
 def _connect(address: str, timeout: float) -> "Client":
     from distributed import Client
 
@@ -224,17 +274,46 @@ def _connect(address: str, timeout: float) -> "Client":
 
 
 def _in_order[Item](
-    pending: deque[Any], submit: Callable[[Item], Any], items: Sequence[Item], ahead: int
+    pending: deque[Any], submit: Callable[[Item], Any], take: Callable[[Any], Any], items: Sequence[Item], ahead: int
 ) -> Iterator[Any]:
     """Results in order, at most ``ahead`` items submitted and not yet taken; these are in ``pending``."""
     for item in items:
         pending.append(submit(item))
         if len(pending) >= ahead:
-            yield pending.popleft().result()
+            yield take(pending.popleft())
     while pending:
-        yield pending.popleft().result()
+        yield take(pending.popleft())
 
 
-def _positive(field: str, value: int) -> None:
+def _result(client: "Client", future: Any) -> Any:
+    """Result of one item; ClusterError when its workers die of it, when none are left, or the scheduler is gone."""
+    from distributed.scheduler import KilledWorker
+
+    lonely = None
+    while True:
+        try:
+            return future.result(timeout=_LOOK)
+        except KilledWorker as error:
+            raise ClusterError(
+                f"cluster: {RETRIES + 1} workers died one after another of the same piece of work, probably for want "
+                "of memory: give each worker more, take fewer workers, or ask for smaller pieces (`chunk`)"
+            ) from error
+        except CancelledError as error:
+            raise ClusterError("cluster: the connection to the scheduler was lost, and its work with it") from error
+        except TimeoutError:
+            if future.done():
+                raise  # the work's own
+        lonely = None if _threads(client) else lonely or time.monotonic()
+        if lonely is not None and time.monotonic() - lonely > PATIENCE:
+            raise ClusterError(f"cluster: no workers for {PATIENCE:g} s; start some, then try again")
+
+
+def _threads(client: "Client") -> int:
+    """Threads of all workers."""
+    return sum(client.nthreads().values())  # type: ignore[no-untyped-call]
+
+
+def positive(field: str, value: object) -> None:
+    """Refuse what is no whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ClusterError(f"{field}: wants a whole number of at least 1, got {value!r}")

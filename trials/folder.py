@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,10 +18,14 @@ from typing import IO, Any
 import numpy as np
 import yaml
 
+from engine.locking import hold
 from trials.errors import TrialError
 from trials.protocol import Trial
 
 type Arrays = Mapping[str, np.ndarray]
+
+LOCK = "partial/.lock"
+"""File in a run's folder that the process working there holds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,14 +86,14 @@ def open_folder(root: Path, trial: Trial) -> tuple[RunFolder, bool]:
     """
     home, short = root / trial.name, trial.digest[:8]
     for path in sorted(home.glob(f"*-{short}"), reverse=True):
-        if not (path / "manifest.json").exists() and (path / "partial").is_dir() and (lock := _lock(path)):
-            return RunFolder(path, lock), True
+        if not (path / "manifest.json").exists() and (path / "partial").is_dir() and (held := hold(path / LOCK)):
+            return RunFolder(path, held), True
     path = _fresh(home, short)
     (path / "partial").mkdir(parents=True)
     write_config(trial, path)
-    lock = _lock(path)
-    assert lock is not None, "nobody else knows this folder yet"
-    return RunFolder(path, lock), False
+    held = hold(path / LOCK)
+    assert held is not None, "nobody else knows this folder yet"
+    return RunFolder(path, held), False
 
 
 def writable(root: Path) -> None:
@@ -117,25 +120,3 @@ def _fresh(home: Path, short: str) -> Path:
     stamp = datetime.now(UTC)
     names = (f"{stamp:%Y%m%dT%H%M%S}{suffix}Z-{short}" for suffix in ("", *(f".{n}" for n in range(1, 1000))))
     return next(home / name for name in names if not (home / name).exists())
-
-
-def _lock(path: Path) -> IO[str] | None:
-    file = (path / "partial" / ".lock").open("w", encoding="utf-8")
-    try:
-        _hold(file)
-    except OSError:
-        file.close()
-        return None
-    return file
-
-
-def _hold(file: IO[str]) -> None:
-    """Lock a file until it is closed; OSError when another process has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
