@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import stretches
 from engine.dosing import nodes
-from engine.dosing.arrivals import Administration
+from engine.dosing.arrivals import Administration, by_dose
+from engine.dosing.covariates import Covariates
 from engine.dosing.nodes import Samples
-from engine.dosing.schedule import Schedule, Speed
+from engine.dosing.schedule import SAMPLE, STEPS, Schedule, Speed
 from engine.dosing.timeline import Timeline
 from engine.errors import DosingError
+from engine.evaluation import administration, initial_states
 from engine.models import equations
 from engine.models.algebras.arrays import ARRAYS
 from engine.models.specification import Model
-from engine.solvers.base import Problem, Solver
+from engine.solvers.base import Problem, Solver, Trajectory
 from engine.status import Status
 
 type Floats = NDArray[np.float64]
@@ -27,17 +30,23 @@ SIZE = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Subjects to simulate: their parameters, (subject); a schedule and samples of one row, or one row a subject."""
+    """Subjects to simulate: their parameters, (subject); a schedule and samples of one row, or one row a subject.
+
+    ``covariates`` are the parameters that change with time, one row a subject.
+    """
 
     model: Model
     solver: Solver
     parameters: Mapping[str, Floats]
     schedule: Schedule
     samples: Samples
+    covariates: Covariates | None = None
 
     @property
     def subjects(self) -> int:
         """How many subjects."""
+        if self.covariates is not None:
+            return len(self.covariates.count)
         return len(next(iter(self.parameters.values()))) if self.parameters else self.schedule.rows
 
     def take(self, subjects: NDArray[np.int64]) -> "Block":
@@ -45,7 +54,8 @@ class Block:
         parameters = {name: values[subjects] for name, values in self.parameters.items()}
         schedule = self.schedule.take(subjects) if self.schedule.rows > 1 else self.schedule
         samples = Samples._make(values[subjects] if len(values) > 1 else values for values in self.samples)
-        return Block(self.model, self.solver, parameters, schedule, samples)
+        covariates = None if self.covariates is None else self.covariates.take(subjects)
+        return Block(self.model, self.solver, parameters, schedule, samples, covariates)
 
 
 class Outputs(NamedTuple):
@@ -63,8 +73,9 @@ def simulate(block: Block) -> Outputs:
     values = {name: np.full(shape, np.nan) for name in block.model.output_names}
     if good.size:
         some = block.take(good)
-        steps = nodes.build(some.schedule, Administration(*(a[good] for a in administration)), some.samples)
-        solved = some.solver.solve(problem(some, steps))
+        given = Administration(*(a[good] for a in administration))
+        steps = nodes.build(some.schedule, given, some.samples, some.covariates)
+        solved = _solve(some, steps)
         status[good] = solved.status
         found = observe(some, solved.samples, some.samples.time)
         status[good] = np.where(
@@ -81,25 +92,35 @@ def prepare(block: Block) -> tuple[NDArray[np.int8], Administration]:
     finite = np.ones(count, dtype=bool)
     for values in block.parameters.values():
         finite &= np.isfinite(values)
-    given = _administration(block)
+    if block.covariates is None:
+        given = administration(block.model, block.parameters, count)
+    else:
+        given = stretches.administrations(block.model, block.parameters, block.covariates)
     _check_modelled(block)
-    used = np.unique(block.schedule.into[block.schedule.exists & block.schedule.doses])
-    sound = np.ones(count, dtype=bool)
-    for state in used:
-        sound &= np.isfinite(given.lag[:, state]) & (given.lag[:, state] >= 0)
-        sound &= np.isfinite(given.bioavailability[:, state]) & (given.bioavailability[:, state] >= 0)
-        for values, speed in ((given.duration, Speed.modelled_duration), (given.rate, Speed.modelled_rate)):
-            if np.any(block.schedule.speed[block.schedule.exists & (block.schedule.into == state)] == speed):
-                sound &= np.isfinite(values[:, state]) & (values[:, state] > 0)
+    sound = _sound(block.schedule, given, block.covariates)
     status = np.where(finite, np.where(sound, Status.ok, Status.bad_dosing), Status.bad_parameter)
     return status.astype(np.int8), given
 
 
+def _sound(schedule: Schedule, given: Administration, covariates: Covariates | None) -> NDArray[np.bool_]:
+    """Whether every dose of a subject has a lag, bioavailability, duration and rate that can be, (subject)."""
+    doses = schedule if schedule.rows > 1 or covariates else schedule.kinds()
+    own, exists = by_dose(doses, given, covariates), doses.exists & doses.doses
+    sound = np.isfinite(own.lag) & (own.lag >= 0) & np.isfinite(own.bioavailability) & (own.bioavailability >= 0)
+    for values, speed in ((own.duration, Speed.modelled_duration), (own.rate, Speed.modelled_rate)):
+        sound &= (doses.speed != speed) | (np.isfinite(values) & (values > 0))
+    return np.all(sound | ~exists, axis=1)
+
+
+def _solve(block: Block, steps: Timeline) -> Trajectory:
+    if block.covariates is None:
+        return block.solver.solve(problem(block, steps))
+    return stretches.solve(block.solver, block.model, block.parameters, block.covariates, steps)
+
+
 def problem(block: Block, steps: Timeline) -> Problem:
     """What the solver is given; every subject begins at its initial state."""
-    found = equations.initial(block.model, ARRAYS, block.parameters)
-    initial = np.stack([np.broadcast_to(found[name], (block.subjects,)) for name in block.model.state_names], axis=1)
-    initial = np.ascontiguousarray(initial, dtype=np.float64)
+    initial = initial_states(block.model, block.parameters, block.subjects)
     return Problem(block.model, block.parameters, initial, initial.copy(), steps, np.zeros(block.subjects))
 
 
@@ -108,19 +129,11 @@ def observe(block: Block, states: Floats, time: Floats) -> dict[str, Floats]:
     named = {name: np.ascontiguousarray(states[:, :, n]) for n, name in enumerate(block.model.state_names)}
     shape = states.shape[:2]
     parameters = {name: np.repeat(values[:, None], shape[1], axis=1) for name, values in block.parameters.items()}
+    if block.covariates is not None:
+        place = block.samples.position * STEPS + SAMPLE
+        parameters |= block.covariates.at(block.covariates.stretch(block.samples.time, place))
     found = equations.outputs(block.model, ARRAYS, np.broadcast_to(time, shape).copy(), named, parameters)
     return {name: np.broadcast_to(np.asarray(value, dtype=np.float64), shape) for name, value in found.items()}
-
-
-def _administration(block: Block) -> Administration:
-    found = equations.administration(block.model, ARRAYS, block.parameters)
-
-    def each(field: str) -> Floats:
-        values: list[Any] = [getattr(found[name], field) for name in block.model.state_names]
-        columns = [np.broadcast_to(np.nan if value is None else value, (block.subjects,)) for value in values]
-        return np.stack(columns, axis=1).astype(np.float64)
-
-    return Administration(*(each(field) for field in Administration._fields))
 
 
 def _check_modelled(block: Block) -> None:

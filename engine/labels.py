@@ -21,17 +21,14 @@ def unlabel(
     table = dosing.ids if isinstance(dosing, EventTable) else None
     if not isinstance(parameters, xr.Dataset):
         return dict(parameters), table
-    if missing := [name for name in model.parameter_names if name not in parameters]:
-        raise DataError(
-            f"parameters: {', '.join(missing)} missing; model {model.name} wants {', '.join(model.parameter_names)}"
-        )
-    for parameter in model.parameters:
+    own = [parameter for parameter in model.parameters if parameter.name in parameters]
+    for parameter in own:
         _check_dims(parameters, parameter.name)
         _check_units(parameters[parameter.name], parameter.name, parameter.unit)
     subject = parameters.indexes["subject"].to_numpy() if "subject" in parameters.indexes else None
     if table is not None and subject is not None and not np.array_equal(table, subject):
         raise DataError("dosing: the event table's subjects are not the parameters', in the same order")
-    return {name: parameters[name].to_numpy() for name in model.parameter_names}, table if subject is None else subject
+    return {one.name: parameters[one.name].to_numpy() for one in own}, table if subject is None else subject
 
 
 def label(model: Model, found: Arrays, subject: NDArray[Any] | None) -> xr.Dataset:

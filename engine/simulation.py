@@ -10,7 +10,9 @@ from engine import block as blocks
 from engine.adaptive import Setting, run
 from engine.block import Block
 from engine.configuration import build
+from engine.dosing import covariates as covariate
 from engine.dosing import schedule as schedules
+from engine.dosing.covariates import Carry, Covariates
 from engine.dosing.events import EventTable
 from engine.dosing.nodes import Samples
 from engine.dosing.regimen import Regimen
@@ -45,6 +47,7 @@ class Arrays(NamedTuple):
 def simulate_arrays(
     model: Model, parameters: Mapping[str, ArrayLike], dosing: Dosing, times: ArrayLike | None = None, *,
     solver: str | Solver = "auto", executor: Executor | None = None, before_dose: bool = False,
+    carry: Carry | None = None,
 ) -> Arrays:  # fmt: skip
     """Simulate on plain arrays, without the cost of named ones; :func:`simulate` says what the arguments mean.
 
@@ -53,18 +56,20 @@ def simulate_arrays(
     model
         The equations.
     parameters
-        Exactly the model's parameters: a number, or one a subject.
-    dosing, times, solver, executor, before_dose
+        Exactly the model's parameters, but those that are columns of the event table: a number, or one a subject.
+    dosing, times, solver, executor, before_dose, carry
         As for :func:`simulate`; a policy needs :func:`simulate`.
     """
     chosen, reason = choose(model, solver)
-    values, count = parameter_arrays(model, parameters)
+    known, covariates = _from_table(model, parameters, dosing, carry)
+    varying = () if covariates is None else tuple(covariates.values)
+    values, count = parameter_arrays(model, {**known, **parameters}, elsewhere=varying)
     schedule, row = _schedule(model, dosing, count)
     samples = _samples(dosing, times, before_dose, schedule)
     count = count or max(len(row), len(samples.time))
     values = {name: np.broadcast_to(value, (count,)) for name, value in values.items()}
     _check_count(count, len(samples.time), "times")
-    outputs, status = _run(Block(model, chosen, values, schedule, samples), row, executor or Serial())
+    outputs, status = _run(Block(model, chosen, values, schedule, samples, covariates), row, executor or Serial())
     return Arrays(outputs, status, samples.time, chosen.name, reason)
 
 
@@ -72,6 +77,7 @@ def simulate(
     model: Model, parameters: "Mapping[str, float] | xr.Dataset", dosing: Dosing | Policy,
     times: ArrayLike | None = None, *, solver: str | Solver = "auto", executor: Executor | None = None,
     before_dose: bool = False, observe: Observe | None = None, covariates: "xr.Dataset | None" = None,
+    carry: Carry | None = None,
 ) -> "xr.Dataset":  # fmt: skip
     """Simulate each subject under its doses.
 
@@ -82,7 +88,8 @@ def simulate(
     parameters
         A mapping from the model's parameter names to numbers (one typical subject, or all alike), or a
         Dataset(subject) that has them; other variables of a Dataset, such as covariates, are ignored. A ``units``
-        attribute must be the model's.
+        attribute must be the model's. A parameter that is not given and is a column of the event table (of the same
+        name, in any case) is taken from there, and may change from record to record.
     dosing
         A regimen for all, a sequence with one for each subject, or an event table.
     times
@@ -99,6 +106,12 @@ def simulate(
         A policy's own measurement at a visit is always taken before the dose of that time.
     covariates
         With a policy: Dataset(subject) its ``initial`` may look at.
+    carry
+        With an event table: how long the values of its columns hold that are parameters. ``"backward"`` (None):
+        as in NONMEM, over the time that ends at their record. ``"forward"``: from their record on. Either way
+        the record itself, its dose (lag, bioavailability, rate, duration, steady state), its reset and its observation
+        have its own values; an additional dose (ADDL) has those of the time at which it is due, and a sample between
+        records those of the time it lies in. After the last record its values stay.
 
     Returns
     -------
@@ -117,6 +130,7 @@ def simulate(
 
     named, subject = unlabel(model, parameters, dosing)
     if isinstance(dosing, Policy):
+        _check_carry(dosing, carry)
         arrays = simulate_policy(
             model, named, dosing, times, solver=solver, executor=executor, before_dose=before_dose, observe=observe,
             covariates={} if covariates is None else {str(name): covariates[name].to_numpy() for name in covariates},
@@ -124,7 +138,9 @@ def simulate(
         return label_adaptive(model, arrays, subject, dosing)
     if observe is not None or covariates is not None:
         raise DosingError("simulate: observe and covariates are for a policy; the dosing is not one")
-    found = simulate_arrays(model, named, dosing, times, solver=solver, executor=executor, before_dose=before_dose)
+    found = simulate_arrays(
+        model, named, dosing, times, solver=solver, executor=executor, before_dose=before_dose, carry=carry
+    )
     return label(model, found, subject)
 
 
@@ -174,9 +190,11 @@ def choose(model: Model, solver: str | Solver) -> tuple[Solver, str]:
     return found.choose(model)
 
 
-def parameter_arrays(model: Model, parameters: Mapping[str, ArrayLike]) -> tuple[dict[str, Floats], int]:
-    """Values as float arrays, and how many subjects they are for (0: any number)."""
-    if missing := [name for name in model.parameter_names if name not in parameters]:
+def parameter_arrays(
+    model: Model, parameters: Mapping[str, ArrayLike], *, elsewhere: Sequence[str] = ()
+) -> tuple[dict[str, Floats], int]:
+    """Values as float arrays, and how many subjects they are for (0: any number); ``elsewhere`` are given otherwise."""
+    if missing := [name for name in model.parameter_names if name not in parameters and name not in elsewhere]:
         raise DataError(
             f"parameters: {', '.join(missing)} missing; model {model.name} wants {', '.join(model.parameter_names)}"
         )
@@ -184,7 +202,7 @@ def parameter_arrays(model: Model, parameters: Mapping[str, ArrayLike]) -> tuple
         raise DataError(
             f"parameters: {unknown[0]!r} is not one of model {model.name}; it has {', '.join(model.parameter_names)}"
         )
-    values = {name: _floats(parameters[name], name) for name in model.parameter_names}
+    values = {name: _floats(parameters[name], name) for name in model.parameter_names if name not in elsewhere}
     counts = {len(value): name for name, value in values.items() if value.ndim == 1}
     if len(counts) > 1:
         raise DataError(f"parameters: {' and '.join(f'{name} has {count}' for count, name in counts.items())} subjects")
@@ -201,6 +219,24 @@ def _floats(value: ArrayLike, name: str) -> Floats:
     if found.ndim > 1:
         raise DataError(f"parameters: {name} has shape {found.shape}; a number, or one for each subject, is wanted")
     return found
+
+
+def _from_table(
+    model: Model, parameters: Mapping[str, ArrayLike], dosing: object, carry: Carry | None
+) -> tuple[dict[str, Floats], Covariates | None]:
+    """Parameters that are not given but are columns of the event table: those that stay the same, and the others."""
+    _check_carry(dosing, carry)
+    if not isinstance(dosing, EventTable):
+        return {}, None
+    names = [name for name in model.parameter_names if name not in parameters and covariate.column(dosing, name)]
+    return covariate.from_table(dosing, names, carry or "backward")
+
+
+def _check_carry(dosing: object, carry: Carry | None) -> None:
+    if carry not in (None, "backward", "forward"):
+        raise DataError(f"carry: {carry!r}; 'backward' (as NONMEM does) or 'forward' is wanted")
+    if carry is not None and not isinstance(dosing, EventTable):
+        raise DataError("carry: only an event table has parameters that change from record to record")
 
 
 def _schedule(model: Model, dosing: Dosing, count: int) -> tuple[Schedule, NDArray[np.int64]]:
@@ -277,4 +313,5 @@ def _blocks(whole: Block, row: NDArray[np.int64], parts: Sequence[NDArray[np.int
         schedule = whole.schedule.take(rows[:1] if alike else rows)
         samples = Samples._make(values[part] if len(values) > 1 else values for values in whole.samples)
         parameters = {name: np.ascontiguousarray(values[part]) for name, values in whole.parameters.items()}
-        yield Block(whole.model, whole.solver, parameters, schedule, samples)
+        covariates = None if whole.covariates is None else whole.covariates.take(part)
+        yield Block(whole.model, whole.solver, parameters, schedule, samples, covariates)

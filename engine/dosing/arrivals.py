@@ -7,12 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.dosing.covariates import Covariates
 from engine.dosing.schedule import DOSE, LATE, STEADY, STEPS, Flags, Floats, Integers, Schedule, Speed
 from engine.dosing.timeline import SteadyState
 
 
 class Administration(NamedTuple):
-    """How doses enter each state of each subject, (subject, state); a duration or rate that is not modelled is NaN."""
+    """How doses enter each state of each subject, (subject, state); a duration or rate that is not modelled is NaN.
+
+    Where parameters change with time, (subject, state, stretch).
+    """
 
     lag: Floats
     bioavailability: Floats
@@ -36,31 +40,40 @@ class Flow(NamedTuple):
     exists: Flags
 
 
-def arrivals(schedule: Schedule, given: Administration) -> tuple[Flow, list[tuple[int, SteadyState]]]:
+def arrivals(
+    schedule: Schedule, given: Administration, covariates: Covariates | None = None
+) -> tuple[Flow, list[tuple[int, SteadyState]]]:
     """Doses as they arrive, and for steady-state doses (by their column in the schedule) the state to find."""
-    flow = _arrive(schedule, given)
-    extra, steady = _steady_states(schedule, flow, given)
+    own = by_dose(schedule, given, covariates)
+    flow = _arrive(schedule, own)
+    extra, steady = _steady_states(schedule, flow, own)
     return _cancel(schedule, _join([flow, *extra])), steady
 
 
-def _arrive(schedule: Schedule, given: Administration) -> Flow:
+def by_dose(schedule: Schedule, given: Administration, covariates: Covariates | None) -> Administration:
+    """How each dose enters its state, (subject, dose): by the values of its record, or of the time it is due."""
+    into = np.broadcast_to(schedule.into, (len(given.lag), schedule.into.shape[1]))
+    if covariates is None:
+        return Administration(*(np.take_along_axis(values, into, axis=1) for values in given))
+    place = np.where(schedule.late, LATE, schedule.position) * STEPS + DOSE
+    stretch, subject = covariates.stretch(schedule.time, place), np.arange(len(into))[:, None]
+    return Administration(*(values[subject, into, stretch] for values in given))
+
+
+def _arrive(schedule: Schedule, own: Administration) -> Flow:
     """Each dose with its lag, bioavailability, rate and duration."""
-
-    def each(values: Floats) -> Floats:
-        return np.take_along_axis(values, np.broadcast_to(schedule.into, (len(values), schedule.into.shape[1])), axis=1)
-
-    lag, share = each(given.lag), each(given.bioavailability)
+    lag, share = own.lag, own.bioavailability
     speed, amount = schedule.speed, schedule.amount * share
     by_rate, by_duration = speed == Speed.rate, speed == Speed.duration
     modelled_rate, modelled_duration = speed == Speed.modelled_rate, speed == Speed.modelled_duration
     with np.errstate(all="ignore"):
         rate = np.select(
             [by_rate, by_duration, modelled_rate, modelled_duration],
-            [schedule.value, amount / schedule.value, each(given.rate), amount / each(given.duration)], 0.0,
+            [schedule.value, amount / schedule.value, own.rate, amount / own.duration], 0.0,
         )  # fmt: skip
         duration = np.select(
             [by_duration, modelled_duration, by_rate | modelled_rate],
-            [schedule.value, each(given.duration), amount / rate], 0.0,
+            [schedule.value, own.duration, amount / rate], 0.0,
         )  # fmt: skip
     begin = schedule.time + lag
     flows = speed != Speed.bolus
@@ -73,13 +86,12 @@ def _arrive(schedule: Schedule, given: Administration) -> Flow:
 
 
 def _steady_states(
-    schedule: Schedule, flow: Flow, given: Administration
+    schedule: Schedule, flow: Flow, own: Administration
 ) -> tuple[list[Flow], list[tuple[int, SteadyState]]]:
     """Find what each steady-state dose needs: the state at its record, and what is under way or still to arrive."""
     extra, steady = [], []
     for column in np.flatnonzero(np.any(schedule.steady > 0, axis=0)):
-        into = schedule.into[:, column]
-        lag = np.take_along_axis(given.lag, np.broadcast_to(into[:, None], (len(given.lag), 1)), axis=1)[:, 0]
+        into, lag = schedule.into[:, column], own.lag[:, column]
         interval = schedule.interval[:, column]
         endless = interval == 0
         period = np.where(endless, 1.0, interval)

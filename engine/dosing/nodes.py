@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.dosing.arrivals import Administration, Flow, arrivals
+from engine.dosing.covariates import Covariates
 from engine.dosing.schedule import END, RESET, SAMPLE, STEADY, STEPS, Flags, Floats, Integers, Schedule
 from engine.dosing.timeline import SteadyState, Timeline
 
@@ -36,7 +37,9 @@ class _Columns(NamedTuple):
     event: Integers
 
 
-def build(schedule: Schedule, administration: Administration, samples: Samples) -> Timeline:
+def build(
+    schedule: Schedule, administration: Administration, samples: Samples, covariates: Covariates | None = None
+) -> Timeline:
     """Timeline of the subjects of ``administration``.
 
     Parameters
@@ -47,17 +50,20 @@ def build(schedule: Schedule, administration: Administration, samples: Samples) 
         Values per subject and state; all finite, lags and bioavailabilities 0 or more, durations and rates above 0.
     samples
         One row for all, or one a subject.
+    covariates
+        Parameters that change with time; there is a node at the end of each of their stretches.
     """
-    return lay_out(schedule, *arrivals(schedule, administration), samples)[0]
+    return lay_out(schedule, *arrivals(schedule, administration, covariates), samples, covariates)[0]
 
 
 def lay_out(
-    schedule: Schedule, flow: Flow, steady: list[tuple[int, SteadyState]], samples: Samples
-) -> tuple[Timeline, Places]:
+    schedule: Schedule, flow: Flow, steady: list[tuple[int, SteadyState]], samples: Samples,
+    covariates: Covariates | None = None,
+) -> tuple[Timeline, Places]:  # fmt: skip
     """Timeline of doses as they arrive, and the nodes they have in it."""
     halting = schedule.exists & (schedule.resets | ~schedule.doses | (schedule.steady > 0))
     halts, flowing = (np.flatnonzero(np.any(a, axis=0)) for a in (halting, (flow.rate > 0) & flow.exists))
-    columns = _columns(schedule, flow, samples, halts, flowing)
+    columns = _columns(schedule, flow, samples, halts, flowing, covariates)
     order = np.lexsort((columns.key, columns.time), axis=-1)
     place = np.argsort(order, axis=-1)
     ends = place[:, flow.exists.shape[1] :]
@@ -70,6 +76,7 @@ def lay_out(
         rate=_rates(flow, into, flowing, place, order.shape[1]),
         steady=tuple(replace(one, node=node) for one, node in found),
         samples=samples.time.shape[1], **_sorted(columns, order, start),
+        stops=None if covariates is None else np.minimum(place[:, -covariates.until.shape[1] :] + 1, order.shape[1]),
     )  # fmt: skip
     return timeline, Places(place[:, : flow.exists.shape[1]], ends[:, : len(flowing)], flowing)
 
@@ -89,8 +96,10 @@ def _sorted(columns: _Columns, order: Integers, start: Floats) -> dict[str, NDAr
     }
 
 
-def _columns(schedule: Schedule, flow: Flow, samples: Samples, halts: Integers, flowing: Integers) -> _Columns:
-    """Columns of nodes: each dose's begin, each infusion's end, each reset or stop, each sample."""
+def _columns(
+    schedule: Schedule, flow: Flow, samples: Samples, halts: Integers, flowing: Integers, covariates: Covariates | None
+) -> _Columns:
+    """Columns of nodes: each dose's begin, each infusion's end, each reset or stop, each sample, each stretch's end."""
     steady = (schedule.steady > 0) & ~schedule.resets
     place = np.where(steady, schedule.steady_position, schedule.position) * STEPS
     key = (place + np.where(schedule.resets, RESET, STEADY))[:, halts]
@@ -106,6 +115,7 @@ def _columns(schedule: Schedule, flow: Flow, samples: Samples, halts: Integers, 
             np.arange(samples.time.shape[1]), -1,
         ),
     ]  # fmt: skip
+    parts += [] if covariates is None else [(covariates.until, covariates.key, False, -1, -1)]
     wide = [[np.broadcast_to(a, np.broadcast_shapes(np.shape(a), part[0].shape)) for a in part] for part in parts]
     rows = max(len(_alike(a)) for part in wide for a in part)
     rows = max(rows, len(_alike(schedule.start)))

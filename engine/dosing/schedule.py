@@ -75,6 +75,13 @@ class Schedule:
         """Give these rows."""
         return Schedule(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
+    def kinds(self) -> "Schedule":
+        """Give one event of each kind that a schedule of one row has: what enters the same state at the same speed."""
+        kind = np.stack([self.into[0], self.speed[0], self.exists[0], self.doses[0]])
+        first = np.unique(kind, axis=1, return_index=True)[1]
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Schedule(**{name: values[:, first] if values.ndim > 1 else values for name, values in arrays.items()})
+
 
 class _Flat(NamedTuple):
     """Events of all rows in a line: ``row`` and the fields of :class:`Schedule`."""

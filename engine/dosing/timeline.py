@@ -61,6 +61,8 @@ class Timeline:
         Steady states to find, in order.
     samples
         How many slots.
+    stops
+        Where parameters change with time: the node after the last one of each stretch of equal values, (row, stretch).
     """
 
     start: Floats
@@ -74,6 +76,7 @@ class Timeline:
     event: Integers
     steady: tuple[SteadyState, ...]
     samples: int
+    stops: Integers | None = None
 
     @property
     def infused(self) -> tuple[int, ...]:
@@ -94,12 +97,13 @@ class Timeline:
             name: rows(getattr(self, name))
             for name in ("start", "time", "dosed", "jump", "rate", "resets", "slot", "event")
         }
-        return replace(self, **arrays, steady=steady)
+        stops = None if self.stops is None else rows(self.stops)
+        return replace(self, **arrays, steady=steady, stops=stops)
 
     def part(self, first: Integers, last: Integers) -> "Timeline":
         """Give the nodes from ``first`` to before ``last``, (row); it starts where the node before ``first`` is.
 
-        Only for timelines without steady states, whose place would have to be found anew.
+        What flows after that node flows on: a node in which nothing else happens stands for it.
         """
         width = int(np.max(last - first, initial=0))
         column = first[:, None] + np.arange(width)
@@ -107,17 +111,42 @@ class Timeline:
         column = np.minimum(column, self.time.shape[1] - 1)
 
         def nodes(values: NDArray[Any], empty: Any) -> NDArray[Any]:
-            rows = max(len(values), len(column))
-            wide = (slice(None), slice(None)) + (None,) * (values.ndim - 2)
-            index = np.broadcast_to(column, (rows, width))[wide]
-            chosen = np.take_along_axis(np.broadcast_to(values, (rows, *values.shape[1:])), index, axis=1)
-            padded: NDArray[Any] = np.where(real[wide], chosen, empty)
-            return padded
+            chosen = _pick(values, column)
+            return np.where(real.reshape(real.shape + (1,) * (values.ndim - 2)), chosen, empty)
 
         before = np.concatenate([np.broadcast_to(self.start[:, None], (len(self.time), 1)), self.time], axis=1)
         start, end = (np.take_along_axis(before, place[:, None], axis=1)[:, 0] for place in (first, last))
-        return replace(
+        found = replace(
             self, start=start, time=nodes(self.time, end[:, None]), jump=nodes(self.jump, 0.0),
             rate=nodes(self.rate, 0.0), resets=nodes(self.resets, False), slot=nodes(self.slot, -1),
-            event=nodes(self.event, -1),
+            event=nodes(self.event, -1), stops=None,
+            steady=tuple(one for one in (_within(one, first, last) for one in self.steady) if one.exists.any()),
         )  # fmt: skip
+        return found._flowing(_pick(self.rate, np.maximum(first - 1, 0)[:, None]), first) if self.infused else found
+
+    def _flowing(self, rate: Floats, first: Integers) -> "Timeline":
+        """Put before the nodes one from which ``rate`` flows, (row or subject, 1, into), where there is one before."""
+
+        def beside(values: NDArray[Any], own: Any) -> NDArray[Any]:
+            return np.concatenate([np.broadcast_to(own, (len(values), 1, *values.shape[2:])), values], axis=1)
+
+        return replace(
+            self, time=beside(self.time, self.start[:, None]), jump=beside(self.jump, 0.0),
+            rate=beside(self.rate, np.where(first[:, None, None] > 0, rate, 0.0)), resets=beside(self.resets, False),
+            slot=beside(self.slot, -1), event=beside(self.event, -1),
+            steady=tuple(replace(one, node=one.node + 1) for one in self.steady),
+        )  # fmt: skip
+
+
+def _pick(values: NDArray[Any], column: Integers) -> NDArray[Any]:
+    """Values of these columns, (row or subject, column, ...); ``column`` has 1 row, or ``values`` has, or as many."""
+    rows = max(len(values), len(column))
+    wide = column.reshape(column.shape + (1,) * (values.ndim - 2))
+    index = np.broadcast_to(wide, (rows, *wide.shape[1:]))
+    return np.take_along_axis(np.broadcast_to(values, (rows, *values.shape[1:])), index, axis=1)
+
+
+def _within(one: SteadyState, first: Integers, last: Integers) -> SteadyState:
+    """Give a steady state its node among those from ``first`` to before ``last``, if it is there."""
+    inside = (one.node >= first) & (one.node < last)
+    return replace(one, node=one.node - first, exists=one.exists & inside)
