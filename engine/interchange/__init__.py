@@ -1,0 +1,39 @@
+"""Models written for other programs: ``write_yaml`` (our own), ``write_mrgsolve``, ``write_rxode2``, ``write_latex``.
+
+``write_nonmem_table`` writes event tables. Each is imported when first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.interchange.event_records import write_nonmem_table
+    from engine.interchange.mrgsolve import write_mrgsolve
+    from engine.interchange.rxode2 import write_rxode2
+    from engine.interchange.yaml_text import write_yaml
+    from engine.models.latex import latex as write_latex
+
+__all__ = ["write_latex", "write_mrgsolve", "write_nonmem_table", "write_rxode2", "write_yaml"]
+
+_HOMES = {
+    "write_latex": ("engine.models.latex", "latex"),
+    "write_mrgsolve": ("engine.interchange.mrgsolve", "write_mrgsolve"),
+    "write_nonmem_table": ("engine.interchange.event_records", "write_nonmem_table"),
+    "write_rxode2": ("engine.interchange.rxode2", "write_rxode2"),
+    "write_yaml": ("engine.interchange.yaml_text", "write_yaml"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'engine.interchange' has no attribute {name!r}")
+    home, called = _HOMES[name]
+    found = getattr(import_module(home), called)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """Names that can be imported."""
+    return sorted(__all__)
