@@ -17,11 +17,12 @@ A model is one YAML file, in ``conf/model`` or anywhere::
     outputs:                        # what a simulation returns
       concentration: {value: cp, unit: mg/L, meaning: drug in plasma}
 
+:mod:`engine.models.evidence` has the keys ``example``, ``checks`` and ``moves``, which show that a model is right.
+
 Expressions are Python's arithmetic with ``where(condition, a, b)``, comparisons, ``exp log sqrt min max ...``, the
 model's names and ``t``. Units are checked exactly: a factor between units is a parameter with that unit.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ from typing import Any
 from engine.configuration import folder
 from engine.errors import ModelError
 from engine.models.check import check_names, check_units, check_used, order
+from engine.models.evidence import KEYS as EVIDENCE
+from engine.models.evidence import Evidence, read_evidence
 from engine.models.expression import Expression, parse
 from engine.models.reading import Source, read_file, read_mapping, suggest
 from engine.models.specification import Model, Output, Parameter, State
 
-__all__ = ["Model", "Output", "Parameter", "State", "library", "load_model"]
+__all__ = ["Model", "Output", "Parameter", "State", "library", "load_evidence", "load_model"]
 
 _REQUIRED = ("name", "reference", "time", "parameters", "states", "derivatives", "outputs")
 _ADMINISTRATION = ("lag", "bioavailability", "duration", "rate", "initial")
@@ -53,14 +56,12 @@ def load_model(source: str | Path | Mapping[str, Any]) -> Model:
     ModelError
         Naming the file, the line and the field that is wrong, what it got and what it wanted.
     """
-    read = read_mapping(source) if isinstance(source, Mapping) else read_file(_find(source))
-    read.check_keys((*_REQUIRED, "let"), _REQUIRED)
-    model = _declare(read)
-    check_names(model, read)
-    model = order(model, read)
-    check_units(model, read)
-    check_used(model, read)
-    return model
+    return _load(source)[0]
+
+
+def load_evidence(source: str | Path | Mapping[str, Any]) -> Evidence:
+    """Example and checks of a model, which are no part of it; ``source`` and errors as for :func:`load_model`."""
+    return _load(source)[1]
 
 
 def library() -> dict[str, Path]:
@@ -70,6 +71,17 @@ def library() -> dict[str, Path]:
 
 def _folder() -> Path:
     return folder("model")
+
+
+def _load(source: str | Path | Mapping[str, Any]) -> tuple[Model, Evidence]:
+    read = read_mapping(source) if isinstance(source, Mapping) else read_file(_find(source))
+    read.check_keys((*_REQUIRED, "let", *EVIDENCE), _REQUIRED)
+    model = _declare(read)
+    check_names(model, read)
+    model = order(model, read)
+    check_units(model, read)
+    check_used(model, read)
+    return model, read_evidence(read, model)
 
 
 def _find(source: str | Path) -> Path:
@@ -106,7 +118,7 @@ def _parameter(source: Source, name: str) -> Parameter:
         name,
         unit=_unit(source, *keys),
         meaning=_text(source, *keys, "meaning"),
-        value=None if value is None else _number(source, value, *keys, "value"),
+        value=None if value is None else source.number(value, *keys, "value"),
         source=_text(source, *keys, "source"),
     )
 
@@ -145,17 +157,6 @@ def _text(source: Source, *keys: str) -> str:
 def _unit(source: Source, *keys: str) -> str:
     found = _get(source, *keys, "unit")
     return "1" if found == 1 and not isinstance(found, bool) else _text(source, *keys, "unit")
-
-
-def _number(source: Source, found: object, *keys: str) -> float:
-    # YAML 1.1 reads 1e-3 as text, so text that is a number is one.
-    try:
-        value = float(found) if isinstance(found, int | float | str) and not isinstance(found, bool) else math.nan
-    except (ValueError, OverflowError):
-        value = math.nan
-    if not math.isfinite(value):
-        raise source.refuse(f"a finite number is wanted, got {found!r}", *keys)
-    return value
 
 
 def _expression(source: Source, *keys: str) -> Expression:

@@ -1,6 +1,7 @@
 """Reading a model's file so that every message can name the line it speaks of."""
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,16 @@ class Source:
             raise self.refuse("is empty", *keys)
         return found
 
+    def number(self, found: object, *keys: str) -> float:
+        """Take a finite number, which YAML 1.1 leaves as text when it is written ``1e-3``."""
+        try:
+            value = float(found) if isinstance(found, int | float | str) and not isinstance(found, bool) else math.nan
+        except (ValueError, OverflowError):
+            value = math.nan
+        if not math.isfinite(value):
+            raise self.refuse(f"a finite number is wanted, got {found!r}", *keys)
+        return value
+
     def check_keys(self, known: Iterable[str], required: Iterable[str], *keys: str) -> None:
         """Refuse unknown keys and missing ones in the mapping at ``keys``."""
         section, known = self.section(*keys), tuple(known)
@@ -99,6 +110,8 @@ def read_file(path: Path) -> Source:
 
 def _construct(loader: _Loader, node: yaml.Node, keys: Keys, lines: dict[Keys, int], label: str) -> Any:
     lines[keys] = node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(loader, item, (*keys, str(n)), lines, label) for n, item in enumerate(node.value, 1)]
     if not isinstance(node, yaml.MappingNode):
         return loader.construct_object(node, deep=True)
     result: dict[str, Any] = {}
