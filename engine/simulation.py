@@ -60,6 +60,34 @@ def simulate_arrays(
     dosing, times, solver, executor, before_dose, carry
         As for :func:`simulate`; a policy needs :func:`simulate`.
     """
+    found = arrange(model, parameters, dosing, times, solver=solver, before_dose=before_dose, carry=carry)
+    outputs, status = _run(found, executor or Serial())
+    return Arrays(outputs, status, found.whole.samples.time, found.whole.solver.name, found.reason)
+
+
+class Arranged(NamedTuple):
+    """Subjects ready to be computed: ``whole``, and of each subject the ``row`` of its schedule; why this solver."""
+
+    whole: Block
+    row: NDArray[np.int64]
+    reason: str
+
+    def parts(self) -> list[NDArray[np.int64]]:
+        """Subjects of each block; those who share a schedule stand together."""
+        count = len(self.row)
+        order = np.argsort(self.row, kind="stable") if len(np.unique(self.row)) < count else np.arange(count)
+        return [order[first : first + blocks.SIZE] for first in range(0, count, blocks.SIZE)]
+
+    def blocks(self) -> Iterator[Block]:
+        """Block of each part."""
+        return _blocks(self.whole, self.row, self.parts())
+
+
+def arrange(
+    model: Model, parameters: Mapping[str, ArrayLike], dosing: Dosing, times: ArrayLike | None, *,
+    solver: str | Solver = "auto", before_dose: bool = False, carry: Carry | None = None,
+) -> Arranged:  # fmt: skip
+    """Check what :func:`simulate_arrays` is given and make it ready."""
     chosen, reason = choose(model, solver)
     known, covariates = _from_table(model, parameters, dosing, carry)
     varying = () if covariates is None else tuple(covariates.values)
@@ -69,8 +97,8 @@ def simulate_arrays(
     count = count or max(len(row), len(samples.time))
     values = {name: np.broadcast_to(value, (count,)) for name, value in values.items()}
     _check_count(count, len(samples.time), "times")
-    outputs, status = _run(Block(model, chosen, values, schedule, samples, covariates), row, executor or Serial())
-    return Arrays(outputs, status, samples.time, chosen.name, reason)
+    whole = Block(model, chosen, values, schedule, samples, covariates)
+    return Arranged(whole, np.broadcast_to(row, (count,)), reason)
 
 
 def simulate(
@@ -290,16 +318,15 @@ def record_samples(table: EventTable) -> Samples:
     return Samples(time, position)
 
 
-def _run(whole: Block, row: NDArray[np.int64], executor: Executor) -> tuple[dict[str, Floats], NDArray[np.int8]]:
-    """Outputs of all subjects, block by block; subjects who share a schedule stand together."""
-    count = whole.subjects if whole.parameters else len(row)
-    row = np.broadcast_to(row, (count,))
-    order = np.argsort(row, kind="stable") if len(np.unique(row)) < count else np.arange(count)
+def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDArray[np.int8]]:
+    """Outputs of all subjects, block by block."""
+    whole, count = arranged.whole, len(arranged.row)
     shape = (count, whole.samples.time.shape[1])
     outputs = {name: np.empty(shape) for name in whole.model.output_names}
     status = np.empty(count, dtype=np.int8)
-    parts = [order[first : first + blocks.SIZE] for first in range(0, count, blocks.SIZE)]
-    for part, found in zip(parts, executor.map(blocks.simulate, list(_blocks(whole, row, parts))), strict=True):
+    for part, found in zip(
+        arranged.parts(), executor.map(blocks.simulate, list(arranged.blocks())), strict=True
+    ):  # fmt: skip
         status[part] = found.status
         for name, values in found.values.items():
             outputs[name][part] = values
