@@ -9,33 +9,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine import execute as executors
+    from engine import outcomes
     from engine.dosing.events import EventTable
     from engine.dosing.nonmem import read_nonmem
     from engine.dosing.regimen import Dose, Regimen
     from engine.errors import DataError, DosingError, ModelError, SolverError
     from engine.models.loading import Model, load_model
+    from engine.outcomes.nca import noncompartmental
     from engine.policy import Policy, replay
     from engine.simulation import simulate, simulate_arrays, simulate_policy
     from engine.status import Status
 
 __all__ = [
     "DataError", "Dose", "DosingError", "EventTable", "Model", "ModelError", "Policy", "Regimen", "SolverError",
-    "Status", "executors", "load_model", "read_nonmem", "replay", "simulate", "simulate_arrays",
-    "simulate_policy",
+    "Status", "executors", "load_model", "noncompartmental", "outcomes", "read_nonmem", "replay", "simulate",
+    "simulate_arrays", "simulate_policy",
 ]  # fmt: skip
 
 _HOMES = {
     "DataError": "errors", "Dose": "dosing.regimen", "DosingError": "errors", "EventTable": "dosing.events",
     "Model": "models.loading", "ModelError": "errors", "Policy": "policy", "Regimen": "dosing.regimen",
-    "SolverError": "errors", "Status": "status", "load_model": "models.loading", "read_nonmem": "dosing.nonmem",
-    "replay": "policy", "simulate": "simulation", "simulate_arrays": "simulation", "simulate_policy": "simulation",
+    "SolverError": "errors", "Status": "status", "load_model": "models.loading", "noncompartmental": "outcomes.nca",
+    "read_nonmem": "dosing.nonmem", "replay": "policy", "simulate": "simulation",
+    "simulate_arrays": "simulation", "simulate_policy": "simulation",
 }  # fmt: skip
+
+_MODULES = {"executors": "execute", "outcomes": "outcomes"}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for, once."""
-    if name == "executors":
-        found: Any = import_module("engine.execute")
+    if name in _MODULES:
+        found: Any = import_module(f"engine.{_MODULES[name]}")
     elif name in _HOMES:
         found = getattr(import_module(f"engine.{_HOMES[name]}"), name)
     else:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from engine.models.algebras.units import same, unit
 from engine.models.structure import linear
+from trials.endpoints.course import Course
 from trials.errors import TrialError
 
 if TYPE_CHECKING:
+    from trials.endpoints.base import Endpoint
     from trials.protocol import Arm, Measurement, Protocol
 
 
@@ -28,9 +30,8 @@ def check(protocol: Protocol) -> None:
         _arm(protocol, arm)
     for measurement in protocol.measurements:
         _measurement(protocol, measurement)
-    names = [measurement.name for measurement in protocol.measurements]
     for endpoint in protocol.endpoints:
-        _one_of(f"endpoints.{endpoint.name}.measure", [endpoint.measure], names, "a measurement")
+        _endpoint(protocol, endpoint)
     names = [endpoint.name for endpoint in protocol.endpoints]
     for analysis in protocol.analyses:
         _one_of(f"analyses.{analysis.name}.endpoint", [analysis.endpoint], names, "an endpoint")
@@ -68,6 +69,20 @@ def _arm(protocol: Protocol, arm: Arm) -> None:
         _one_of(f"{where}.policy.into", [arm.policy.into], model.state_names, f"a state of model {model.name}")
         for output in arm.policy.observes:
             measured(protocol, arm, output)
+
+
+def _endpoint(protocol: Protocol, endpoint: Endpoint) -> None:
+    """The measurement exists, and a metric's unit is the one stated."""
+    measurements = {measurement.name: measurement for measurement in protocol.measurements}
+    where = f"endpoints.{endpoint.name}"
+    _one_of(f"{where}.measure", [endpoint.measure], measurements, "a measurement")
+    if not isinstance(endpoint, Course):
+        return
+    output = measurements[endpoint.measure].output
+    units = {output.name: output.unit for output in protocol.model.outputs}
+    wanted = endpoint.metric.unit_of(units.get(output, "1"), protocol.model.time)
+    if not same(unit(endpoint.unit), unit(wanted)):
+        raise TrialError(f"{where}.unit: got {endpoint.unit!r}, the metric gives {wanted!r}")
 
 
 def measured(protocol: Protocol, arm: Arm, output: str) -> Measurement:

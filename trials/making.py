@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.errors import DataError
 from trials.errors import TrialError
 
 type Config = Mapping[str, Any]
@@ -32,7 +33,7 @@ def make(where: str, spec: Config, **given: Any) -> Any:
     complete(where, values, fields.values())
     try:
         return target(**{key: _made(f"{where}.{key}", value) for key, value in values.items()})
-    except TypeError as error:
+    except (TypeError, DataError) as error:
         raise TrialError(f"{where}: {error}") from None
 
 

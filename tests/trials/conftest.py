@@ -15,6 +15,7 @@ from cohorts.quantities import Quantity
 from cohorts.residuals import Residual
 from engine.dosing.regimen import Dose, Regimen
 from engine.models.loading import load_model
+from engine.outcomes import TimeInRange
 from trials import manifest, outcomes
 from trials.analyses.base import Analysis, outcome
 from trials.analyses.crossover_anova import AverageBioequivalence
@@ -22,7 +23,7 @@ from trials.calibration import Calibration
 from trials.designs.crossover import Crossover
 from trials.designs.parallel import Parallel
 from trials.endpoints.base import Endpoint
-from trials.endpoints.inr import TimeInRange
+from trials.endpoints.course import Course
 from trials.folder import write_config
 from trials.operating import characteristics
 from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, Result, Scenario, Store, Trial, Truth
@@ -110,7 +111,7 @@ def protocol(kind):
     endpoints = (
         (Area("auc", "mg/L h", "concentration"), Peak("cmax", "mg/L", "concentration"))
         if crossover
-        else (TimeInRange("time_in_range", "%", "concentration", 4.0, 8.0),)
+        else (Course("time_in_range", "%", "concentration", TimeInRange(4.0, 8.0)),)
     )
     analyses = (
         tuple(AverageBioequivalence(name, name, *ARMS) for name in ("auc", "cmax"))

@@ -14,9 +14,11 @@ import xarray as xr
 import yaml
 
 import trials.endpoints
+from engine.outcomes import NCA
 from trials.analyses.base import OUTPUTS, Analysis, analyse
 from trials.designs.base import Design
 from trials.endpoints.base import Endpoint
+from trials.endpoints.course import Course
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 ARMS = {"arms": ("one", "two")}
@@ -150,9 +152,11 @@ def endpoint_kinds():
 
 @pytest.mark.parametrize("kind", endpoint_kinds(), ids=lambda kind: kind.__name__)
 def test_endpoint(kind):
-    needs = {field.name: 10.0 for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
-    endpoint = kind(**needs | {"name": "it", "unit": "1", "measure": "what"})
-    check_value_object(endpoint, Endpoint)
+    needs = {"metric": NCA("CMAX")} if kind is Course else {}
+    endpoint = kind(name="it", unit="1", measure="what", **needs)
+    assert pickle.loads(pickle.dumps(endpoint)) == endpoint
+    assert "__dict__" not in dir(endpoint)
+    assert len({endpoint, kind(name="it", unit="1", measure="what", **needs)}) == 1
     rng = np.random.default_rng(4)
     times = np.array([0.0, 1, 2, 4, 8, 12, 24])
     values = 3 * np.exp(-0.1 * times) * rng.lognormal(0, 0.1, (5, 4, 7))

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trials.endpoints.nca import AUC, Clearance, Cmax, HalfLife, LambdaZ, Tmax, Volume
+from engine.outcomes import NCA
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"
-WHAT = ("x", "unit", "concentration")
 DOSE = 320.0
 SUBJECTS = [str(subject) for subject in range(1, 13)]
 METHODS = {"linear": "linear", "log": "linear-up log-down"}
@@ -26,23 +25,22 @@ def profiles():
     return tuple(np.array([[float(row[name]) for row in subject] for subject in found]) for name in ("conc", "Time"))
 
 
-def endpoints(method):
-    return {
-        "AUClast": AUC(*WHAT, method),
-        "AUCINF_obs": AUC(*WHAT, method, until="infinity"),
-        "AUCINF_pred": AUC(*WHAT, method, until="infinity predicted"),
-        "Cmax": Cmax(*WHAT),
-        "Tmax": Tmax(*WHAT),
-        "Lambda_z": LambdaZ(*WHAT),
-        "HL_Lambda_z": HalfLife(*WHAT),
-        "Cl_F_obs": Clearance(*WHAT, DOSE, method),
-        "Vz_F_obs": Volume(*WHAT, DOSE, method),
-    }
+COLUMNS = {
+    "Rsq": "R2", "Rsq_adjusted": "R2ADJ", "No_points_lambda_z": "LAMZNPT", "Lambda_z": "LAMZ",
+    "Lambda_z_lower": "LAMZLL", "Lambda_z_upper": "LAMZUL", "HL_Lambda_z": "LAMZHL", "Tlag": "TLAG", "Tmax": "TMAX", "Cmax": "CMAX",
+    "Cmax_D": "CMAXD", "Tlast": "TLST", "Clast": "CLST", "AUClast": "AUCLST", "AUCall": "AUCALL",
+    "AUCINF_obs": "AUCIFO", "AUCINF_D_obs": "AUCIFOD", "AUC_%Extrap_obs": "AUCPEO", "Vz_F_obs": "VZFO", "Cl_F_obs": "CLFO",
+    "AUCINF_pred": "AUCIFP", "AUCINF_D_pred": "AUCIFPD", "AUC_%Extrap_pred": "AUCPEP", "Vz_F_pred": "VZFP",
+    "Cl_F_pred": "CLFP", "AUMClast": "AUMCLST", "AUMCINF_obs": "AUMCIFO", "AUMC_%Extrap_obs": "AUMCPEO",
+    "AUMCINF_pred": "AUMCIFP", "AUMC_%Extrap_pred": "AUMCPEP", "MRTlast": "MRTEVLST", "MRTINF_obs": "MRTEVIFO",
+    "MRTINF_pred": "MRTEVIFP",
+}  # fmt: skip
+"""Column of the reference table to CDISC code."""
 
 
 @pytest.mark.parametrize("file", METHODS)
-@pytest.mark.parametrize("parameter", endpoints("linear"))
-def test_parameter(file, parameter):
-    reference = {row["Subject"]: float(row[parameter]) for row in rows(f"nca_theoph_{file}.csv")}
-    found = endpoints(METHODS[file])[parameter](*profiles())
-    np.testing.assert_allclose(found, [reference[subject] for subject in SUBJECTS], rtol=1e-7)
+@pytest.mark.parametrize("column", COLUMNS)
+def test_parameter(file, column):
+    reference = {row["Subject"]: float(row[column]) for row in rows(f"nca_theoph_{file}.csv")}
+    found = NCA(COLUMNS[column], METHODS[file], dose=DOSE)(*profiles())
+    np.testing.assert_allclose(found, [reference[subject] for subject in SUBJECTS], rtol=2e-7)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.outcomes import TimeInRange
 from trials.analyses.crossover_anova import AverageBioequivalence
-from trials.endpoints.inr import TimeInRange
+from trials.endpoints.course import Course
 from trials.figures.example import Group, Profiles, Ratios, Target, crossover, distributions, responses
 from trials.figures.picture import Picture, clock, labelled
 
@@ -94,8 +95,9 @@ def _response(protocol: Protocol, example: xr.Dataset, measurement: Measurement,
 def _target(protocol: Protocol, measurement: Measurement) -> Target | None:
     """Range an endpoint of this measurement counts time in, if there is one."""
     for endpoint in protocol.endpoints:
-        if isinstance(endpoint, TimeInRange) and endpoint.measure == measurement.name:
-            return Target(endpoint.low, endpoint.high, f"range {endpoint.low:g}-{endpoint.high:g}")
+        metric = endpoint.metric if isinstance(endpoint, Course) else None
+        if isinstance(metric, TimeInRange) and endpoint.measure == measurement.name:
+            return Target(metric.low, metric.high, f"range {metric.low:g}-{metric.high:g}")
     return None
 
 

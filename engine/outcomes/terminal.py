@@ -1,8 +1,11 @@
-"""Terminal slope of a concentration profile by the best adjusted R-squared, many profiles at once."""
+"""Terminal slope of a concentration profile by the best adjusted R-squared, many courses at once."""
 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
+type Floats = NDArray[np.float64]
 
 POINTS = 3
 """Fewest points of a regression."""
@@ -11,15 +14,21 @@ SLACK = 1e-4
 
 
 class Slope(NamedTuple):
-    """Terminal rate, the fitted logarithm of the last concentration, and the number of points, each (profile,)."""
+    """What the regression of the terminal phase gives, each (course,)."""
 
-    rate: np.ndarray
-    last: np.ndarray
-    points: np.ndarray
+    rate: Floats
+    """Terminal rate constant."""
+    last: Floats
+    """Fitted logarithm of the last concentration."""
+    adjusted: Floats
+    """Adjusted R-squared."""
+    points: Floats
+    first_time: Floats
+    last_time: Floats
 
 
-def terminal_slope(times: np.ndarray, values: np.ndarray) -> Slope:
-    """Return the terminal rate of each profile.
+def terminal_slope(times: Floats, values: Floats, *, peak: bool = False) -> Slope:
+    """Terminal rate of each course.
 
     Logarithms of the last three, four, ... quantifiable concentrations after the maximum are regressed on time. Of the
     regressions that fall, the one with the best adjusted R-squared is taken, or one with more points within 1e-4 of it:
@@ -28,42 +37,43 @@ def terminal_slope(times: np.ndarray, values: np.ndarray) -> Slope:
     Parameters
     ----------
     times
-        (time, profile or 1).
+        (time, course or 1).
     values
-        Quantified concentrations (time, profile), NaN where missing.
+        Quantified concentrations (time, course), NaN where missing.
+    peak
+        Whether the maximum itself may be used: after an intravenous bolus.
 
     Returns
     -------
-    Slope; NaN (and 0 points) where no regression falls.
+    Slope; NaN where no regression falls.
     """
     clock = np.broadcast_to(times, values.shape)
-    used = (values > 0) & (np.arange(len(values))[:, None] > _peak(values))
+    used = (values > 0) & (np.arange(len(values))[:, None] + peak > _peak(values))
     fits = _regressions(clock, np.log(np.where(used, values, 1.0)), used)
     score = np.where((fits.points >= POINTS) & (fits.rate > 0) & used, fits.score, -np.inf)
     best = score.max(axis=0)
     start = (score >= best - SLACK).argmax(axis=0)[None]
-    found = np.isfinite(best)
-    rate, last, points = (
-        np.take_along_axis(column, start, axis=0)[0] for column in (fits.rate, fits.last, fits.points)
-    )
-    return Slope(np.where(found, rate, np.nan), np.where(found, last, np.nan), np.where(found, points, 0))
+    end = np.where(used, clock, -np.inf).max(axis=0)[None]
+    columns = (*fits, clock, np.broadcast_to(end, clock.shape))
+    found = [np.where(np.isfinite(best), np.take_along_axis(column, start, axis=0)[0], np.nan) for column in columns]
+    return Slope(*found)
 
 
-def _peak(values: np.ndarray) -> np.ndarray:
-    """Return the index of the first maximum of each profile."""
+def _peak(values: Floats) -> NDArray[np.int64]:
+    """Index of the first maximum of each course."""
     return np.argmax(np.where(np.isnan(values), -np.inf, values), axis=0)
 
 
 class _Fits(NamedTuple):
-    """Regressions from each sample to the last one, each (time, profile)."""
+    """Regressions from each sample to the last one, each (time, course)."""
 
-    rate: np.ndarray
-    last: np.ndarray
-    score: np.ndarray
-    points: np.ndarray
+    rate: Floats
+    last: Floats
+    score: Floats
+    points: Floats
 
 
-def _regressions(times: np.ndarray, logs: np.ndarray, used: np.ndarray) -> _Fits:
+def _regressions(times: Floats, logs: Floats, used: NDArray[np.bool_]) -> _Fits:
     """Regress logarithms on time over the used samples from each one on, by sums accumulated from the end."""
     end = np.where(used, times, -np.inf).max(axis=0)
     end = np.where(np.isfinite(end), end, 0.0)
@@ -77,4 +87,4 @@ def _regressions(times: np.ndarray, logs: np.ndarray, used: np.ndarray) -> _Fits
         slope = vxy / vx
         score = 1 - (1 - vxy * vxy / (vx * vy)) * (n - 1) / (n - 2)
         last = anchor + sy / n - slope * sx / n
-    return _Fits(-slope, last, np.where(np.isfinite(score), score, -np.inf), n.astype(np.int64))
+    return _Fits(-slope, last, np.where(np.isfinite(score), score, -np.inf), n)
