@@ -13,20 +13,27 @@ if TYPE_CHECKING:
     from engine.dosing.events import EventTable
     from engine.dosing.nonmem import read_nonmem
     from engine.dosing.regimen import Dose, Regimen
-    from engine.errors import DataError, DosingError, ModelError, SolverError
+    from engine.errors import ClusterError, DataError, DosingError, ModelError, SizeError, SolverError, StoreError
     from engine.models.loading import Model, load_model
     from engine.outcomes.nca import noncompartmental
     from engine.policy import Policy, replay
     from engine.simulation import simulate, simulate_arrays, simulate_policy
-    from engine.status import Status
+    from engine.status import Status, failures
+    from engine.streaming.estimation import Estimate, estimate
+    from engine.streaming.run import stream
+    from engine.streaming.source import Source
 
 __all__ = [
-    "DataError", "Dose", "DosingError", "EventTable", "Model", "ModelError", "Policy", "Regimen", "SolverError",
-    "Status", "executors", "load_model", "noncompartmental", "outcomes", "read_nonmem", "replay", "simulate",
-    "simulate_arrays", "simulate_policy",
+    "ClusterError", "DataError", "Dose", "DosingError", "Estimate", "EventTable", "Model", "ModelError", "Policy",
+    "Regimen", "SizeError", "SolverError", "Source", "Status", "StoreError", "estimate", "executors", "failures",
+    "load_model", "noncompartmental", "outcomes", "read_nonmem", "replay", "simulate", "simulate_arrays",
+    "simulate_policy", "stream",
 ]  # fmt: skip
 
 _HOMES = {
+    "ClusterError": "errors", "Estimate": "streaming.estimation", "SizeError": "errors",
+    "Source": "streaming.source", "StoreError": "errors", "estimate": "streaming.estimation", "failures": "status",
+    "stream": "streaming.run",
     "DataError": "errors", "Dose": "dosing.regimen", "DosingError": "errors", "EventTable": "dosing.events",
     "Model": "models.loading", "ModelError": "errors", "Policy": "policy", "Regimen": "dosing.regimen",
     "SolverError": "errors", "Status": "status", "load_model": "models.loading", "noncompartmental": "outcomes.nca",

@@ -229,26 +229,37 @@ class Dask(Distributed):
             with _connect(str(self.client_or_address), self.timeout) as client:
                 yield client
         else:
-            count = self.width()
-            with _interrupts_stay_here(), _deaths_allowed():
+            with _interrupts_kept() as interrupted, _deaths_allowed():
                 # A port of its own for what shows the work: two clusters on one machine must not meet.
                 local = LocalCluster(  # type: ignore[no-untyped-call]
-                    n_workers=count, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+                    n_workers=self.width(), threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
                 )
             with local as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
+                if interrupted:
+                    raise KeyboardInterrupt
                 yield client
 
 
 @contextmanager
-def _interrupts_stay_here() -> Iterator[None]:
-    """Let processes start that leave Ctrl-C to this one, which then stops them in good order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+def _interrupts_kept() -> Iterator[list[int]]:
+    """Let processes start that leave Ctrl-C to this one, which then stops them in good order.
+
+    Yields
+    ------
+    Interrupts that came meanwhile, for the caller to act on when the processes can be stopped. They are blocked rather
+    than ignored: children inherit the one as the other, but an ignored one would be lost here too.
+    """
+    came: list[int] = []
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or not hasattr(signal, "pthread_sigmask") or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        yield came
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        yield came
     finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGINT, before)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine import block as blocks
+from engine import memory
 from engine.adaptive import Setting, run
 from engine.block import Block
 from engine.configuration import build
@@ -322,6 +323,10 @@ def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDA
     """Outputs of all subjects, block by block."""
     whole, count = arranged.whole, len(arranged.row)
     shape = (count, whole.samples.time.shape[1])
+    memory.refuse(
+        8 * shape[0] * shape[1] * len(whole.model.outputs),
+        f"simulate: {count:,} subjects at {shape[1]:,} times take " + "{size}; use engine.stream, in chunks to a store",
+    )
     outputs = {name: np.empty(shape) for name in whole.model.output_names}
     status = np.empty(count, dtype=np.int8)
     for part, found in zip(

@@ -1,9 +1,14 @@
 """What became of one subject's simulation, as a value with a sentence for the user."""
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 
 class Status(IntEnum):
@@ -48,3 +53,28 @@ def summary(status: NDArray[np.int8]) -> dict[str, int]:
     """Count the subjects of each outcome that occurs."""
     values, counts = np.unique(status, return_counts=True)
     return {Status(int(value)).name: int(count) for value, count in zip(values, counts, strict=True)}
+
+
+def failures(simulated: "xr.Dataset") -> "pd.DataFrame":
+    """Who failed and why.
+
+    Parameters
+    ----------
+    simulated
+        What :func:`engine.simulate` or :func:`engine.stream` gave.
+
+    Returns
+    -------
+    DataFrame
+        One row for each subject that failed, by its name (index ``subject``): ``status``, the name of an
+        :class:`engine.Status`, and ``message``, what happened and what to do. No rows when nobody failed.
+    """
+    import pandas as pd
+
+    status = simulated["status"].to_numpy()
+    bad = np.flatnonzero(status != Status.ok)
+    found = [Status(int(code)) for code in status[bad]]
+    return pd.DataFrame(
+        {"status": [one.name for one in found], "message": [one.message for one in found]},
+        index=pd.Index(simulated["subject"].to_numpy()[bad], name="subject"),
+    )
