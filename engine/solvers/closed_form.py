@@ -1,18 +1,17 @@
 """Linear models with constant coefficients, by matrix exponentials: exact to rounding, whatever the step.
 
-With dx/dt = A x + b + u, u the rates of infusions, a step of length h is x -> exp(A h) x + G(h) (b + u), where G is the
-integral of exp(A s) over the step. Both come from one exponential, of A with a column of inputs appended. Lengths that
-occur more than once are computed once.
+The model's matrix and forcing become numbers here; :mod:`engine.solvers.propagation` marches, and
+:mod:`engine.solvers.linear_system` finds the steady states it passes through.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dosing.timeline import SteadyState, Timeline
+from engine.dosing.timeline import Timeline
 from engine.errors import SolverError
 from engine.models.algebras.arrays import ARRAYS
 from engine.models.calculus import ZERO
@@ -20,15 +19,12 @@ from engine.models.expression import Expression, evaluate
 from engine.models.specification import Model
 from engine.models.structure import Linear, linear
 from engine.solvers.base import Problem, Solver, Trajectory
-from engine.solvers.exponential import Entries
 from engine.solvers.linear_system import System, steady_state
+from engine.solvers.machine import LANES
+from engine.solvers.propagation import KEPT, kernel
 from engine.status import Status
 
 type Floats = NDArray[np.float64]
-
-_ELEMENTS = 8192
-"""How many matrices are computed at once: their entries stay in the processor's cache."""
-_STILL = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,80 +80,47 @@ def _system(problem: Problem) -> System:
 
 
 def _march(problem: Problem, system: System) -> Trajectory:
-    timeline, rates = problem.timeline, list(system.forcing)
-    state = np.ascontiguousarray(problem.state.T)
-    samples = np.full((timeline.samples, *state.shape), np.nan)
-    status = np.zeros(problem.subjects, dtype=np.int8)
-    finite = np.ones(problem.subjects, dtype=bool)
-    for node, power in enumerate(_powers(system, timeline, problem.subjects)):
-        if power is not None:
-            state = system.advance(power, state, rates)
-        if timeline.resets[:, node].any():
-            state = np.where(timeline.resets[:, node], problem.initial.T, state)
-        for steady in timeline.steady:
-            state, status = _settle(system, steady, node, state, status)
-        for number, row in enumerate(timeline.into):
-            state[row] += timeline.jump[:, node, number]
-        finite &= np.all(np.isfinite(state), axis=0)
-        rates = _rates(system, timeline, node)
-        _record(timeline.slot[:, node], state, samples)
-    status = np.where((status == Status.ok) & ~finite, Status.diverged, status).astype(np.int8)
-    samples[:, :, status != Status.ok], state[:, status != Status.ok] = np.nan, np.nan
-    by_subject = np.ascontiguousarray(samples.transpose(2, 0, 1))
-    return Trajectory(by_subject, np.ascontiguousarray(state.T), status, problem.largest)
-
-
-def _powers(system: System, timeline: Timeline, subjects: int) -> Iterator[Entries | None]:
-    """Exponential of each step in turn, computed some at a time and kept while it is used again; None for no step."""
+    """Take all subjects along their nodes."""
+    timeline, count = problem.timeline, problem.subjects
+    state, finite = np.array(problem.state.T), np.empty(count)
+    node, adds, settled, unsettled = _settled(system, timeline, count)
+    all_sampled = np.count_nonzero(timeline.slot >= 0) == len(timeline.slot) * timeline.samples
+    sampled = np.full((len(state), count, timeline.samples), 0.0 if all_sampled else np.nan)
+    pattern = system.pattern(timeline)
+    kept = np.empty(KEPT * LANES * (1 + len(pattern.reached)))
     start = np.broadcast_to(timeline.start[:, None], (len(timeline.time), 1))
-    steps = np.diff(timeline.time, axis=1, prepend=start)
-    moves = np.any(steps != 0, axis=0)
-    shared = len(steps) == 1
-    keys = [(float(steps[0, node]) if shared else float(node)) if moves[node] else _STILL for node in range(len(moves))]
-    last = {key: node for node, key in enumerate(keys)}
-    known: dict[float, Entries] = {}
-    for node, key in enumerate(keys):
-        if key == _STILL:
-            yield None
-            continue
-        if key not in known:
-            ahead = [n for n, other in enumerate(keys[node:], start=node) if other != _STILL and other not in known]
-            first = list({keys[n]: n for n in reversed(ahead)}.values())[::-1][: max(1, _ELEMENTS // subjects)]
-            found = system.powers(np.ascontiguousarray(steps[:, first].T))
-            for number, n in enumerate(first):
-                known[keys[n]] = {place: entry[number] for place, entry in found.items()}
-        yield known[key]
-        if last[key] == node:
-            del known[key]
+    matrix = np.array([system.matrix[place] for place in pattern.matrix])
+    kernel(pattern)(
+        count, timeline.time.shape[1], timeline.samples, matrix, np.array(system.forcing), np.array(problem.initial.T),
+        state, finite, *_rows(np.diff(timeline.time, axis=1, prepend=start)), *_rows(timeline.jump),
+        *_rows(timeline.rate), *_rows(timeline.resets), *_rows(timeline.slot), len(node), node, adds, settled, kept,
+        sampled,
+    )  # fmt: skip
+    found = np.where(unsettled, Status.no_steady_state, np.where(finite == 0.0, Status.ok, Status.diverged))
+    status = found.astype(np.int8)
+    failed = status != Status.ok
+    if failed.any():
+        sampled[:, failed], state[:, failed] = np.nan, np.nan
+    return Trajectory(
+        sampled.transpose(1, 2, 0), np.ascontiguousarray(state.T), status.astype(np.int8), problem.largest
+    )
 
 
-def _rates(system: System, timeline: Timeline, node: int) -> list[Floats]:
-    rates = list(system.forcing)
-    for number in timeline.infused:
-        position = system.inputs.index(timeline.into[number])
-        rates[position] = rates[position] + timeline.rate[:, node, number]
-    return rates
+def _rows(values: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Array the kernel reads, and how far a subject's row is from the one before: 0 when all have the same row."""
+    return np.ascontiguousarray(values), values[0].size if len(values) > 1 else 0
 
 
-def _record(slot: NDArray[np.int64], state: Floats, samples: Floats) -> None:
-    """Keep the states of the subjects that are sampled at this node."""
-    if len(slot) == 1:
-        if slot[0] >= 0:
-            samples[slot[0]] = state
-        return
-    subject = np.flatnonzero(slot >= 0)
-    samples[slot[subject], :, subject] = state[:, subject].T
-
-
-def _settle(
-    system: System, steady: SteadyState, node: int, state: Floats, status: NDArray[np.int8]
-) -> tuple[Floats, NDArray[np.int8]]:
-    """Put the subjects whose steady-state dose is recorded at this node at their steady state."""
-    here = steady.exists & (steady.node == node)
-    if not here.any():
-        return state, status
-    found, reached = steady_state(system, steady, state.shape[1])
-    here = np.broadcast_to(here, status.shape)
-    state = np.where(here, np.where(steady.adds, state, 0.0) + found, state)
-    status = np.where(here & ~reached & (status == Status.ok), Status.no_steady_state, status)
-    return np.where(here & ~reached, np.nan, state), status.astype(np.int8)
+def _settled(
+    system: System, timeline: Timeline, subjects: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], Floats, NDArray[np.bool_]]:
+    """Node of each steady state, (steady state, subject), -1 for none; whether it adds; the state; who has none."""
+    shape = len(timeline.steady), subjects
+    node, adds = np.full(shape, -1), np.zeros(shape, dtype=bool)
+    settled, unsettled = np.zeros((shape[0], system.states, subjects)), np.zeros(subjects, dtype=bool)
+    for number, steady in enumerate(timeline.steady):
+        here = np.broadcast_to(steady.exists & (steady.node < timeline.time.shape[1]), (subjects,))
+        node[number], adds[number] = np.where(here, steady.node, -1), steady.adds
+        settled[number], reached = steady_state(system, steady, subjects)
+        unsettled |= here & ~reached
+    return node, adds, settled, unsettled

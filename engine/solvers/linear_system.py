@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dosing.timeline import SteadyState
+from engine.dosing.timeline import SteadyState, Timeline
 from engine.solvers.exponential import Entries, exponential, multiply
+from engine.solvers.propagation import Pattern
 
 type Floats = NDArray[np.float64]
 
@@ -21,6 +22,11 @@ class System(NamedTuple):
     states: int
     inputs: tuple[int, ...]
     forcing: tuple[Floats, ...]
+
+    def pattern(self, timeline: Timeline) -> Pattern:
+        """What of this system is compiled for subjects with these doses."""
+        between = tuple(sorted(place for place in self.matrix if max(place) < self.states))
+        return Pattern(self.states, between, self.inputs, timeline.into, timeline.infused)
 
     def powers(self, step: Floats) -> Entries:
         """Find exp(matrix x step)."""
