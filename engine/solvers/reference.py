@@ -103,6 +103,8 @@ class _Subject(NamedTuple):
         """State at ``end``."""
         if end <= begin:
             return state
+        if not np.all(np.isfinite(state)):  # solve_ivp raises ValueError
+            raise _Failure(Status.diverged)
         from scipy.integrate import solve_ivp
 
         found = solve_ivp(

@@ -51,3 +51,13 @@ def test_only_the_engines_own_is_built_by_name() -> None:
 
     with pytest.raises(engine.SolverError, match="only what the engine itself has"):
         _make({"_target_": "os.system", "command": "true"})
+
+
+@pytest.mark.parametrize("name", ["auto", "reference", "taylor"])
+def test_a_start_that_is_not_finite_is_a_status(name: str) -> None:
+    parameters = {"k": {"unit": "1/h", "meaning": "rate"}, "s": {"unit": "1", "meaning": "scale"}}
+    text = {"name": "start", "reference": "none", "time": "h", "parameters": parameters, "derivatives": {"a": "-k * a"}}
+    text |= {"states": {"a": {"unit": "1", "initial": "1 / s"}}, "outputs": {"a": {"value": "a", "unit": "1"}}}
+    scales = {"k": np.ones(2), "s": np.array([0.0, 1.0])}
+    found = engine.simulate_arrays(engine.load_model(text), scales, engine.Regimen(), [0.0, 1.0], solver=name)
+    assert list(found.status) == [engine.Status.diverged, engine.Status.ok]
