@@ -129,6 +129,12 @@ COURSE = np.array([1.0, 5, 4, 2, 6])
         (TimeTo(3.0), 0.5),
         (TimeTo(3.0, "below", start=1), 3.0),
         (TimeTo(1.0), 0.0),
+        (TimeTo(6.0), 8.0),
+        (TimeTo(2.0, "below", start=1), 4.0),
+        (TimeTo(5.0, start=1), 1.0),
+        (Largest(start=1, end=2), 5.0),
+        (Nadir(start=1, end=2), 4.0),
+        (Largest(start=8), 6.0),
     ],
     ids=repr,
 )

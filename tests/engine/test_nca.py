@@ -58,6 +58,7 @@ def test_below_the_limit_is_zero_before_and_missing_after_the_first_quantifiable
     assert auc(values, times, lloq=0.5) == 2 + 3 * 2
     assert auc(values, times, lloq=0.0) == pytest.approx(2.2 + 2.15 + 1.15 + 1.1 + 0.15)
     assert auc([0.4, 0.4, 4, 2], [0, 1, 2, 3], lloq=0.5) == 2 + 3
+    assert auc([0.5, 4, 0.5], [0, 1, 2], lloq=0.5) == 2.25 + 2.25
     assert auc([0.0, -0.2, 4, 2, -0.1], [0, 1, 2, 3, 4]) == 2 + 3
 
 
@@ -195,6 +196,25 @@ def bolus(times):
 def test_an_intravenous_bolus_gives_its_parameters_back(code, want, first):
     found = NCA(code, route="iv bolus", dose=DOSE)(bolus(FINE[first:]), FINE[first:])
     assert found == pytest.approx(want, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [([4.0, 2, 1], 8.0), ([4.0, 4, 1], 4.0), ([4.0, 5, 1], 4.0), ([4.0], 4.0), ([NAN, 4, 2], 16.0), ([0.0, 0, 0], NAN)],
+)
+def test_a_bolus_is_extrapolated_back_only_from_two_that_fall(values, want):
+    times = np.arange(1.0, len(values) + 1)
+    assert NCA("C0", route="iv bolus")(np.array(values), times) == pytest.approx(want, nan_ok=True)
+
+
+def test_beyond_the_last_sample_the_interval_goes_on_at_the_terminal_rate():
+    times = np.linspace(0, 10, 41)
+    for code, want in (
+        ("AUMCTAU", DOSE / V / K**2 * (1 - math.exp(-2.4) * (1 + 2.4))),
+        ("AUCTAU", DOSE / CL * (1 - math.exp(-2.4))),
+        ("CTROUGH", DOSE / V * math.exp(-2.4)),
+    ):
+        assert NCA(code, route="iv bolus", tau=TAU)(bolus(times), times) == pytest.approx(want, rel=1e-9), code
 
 
 def test_an_infusion_is_not_residence():

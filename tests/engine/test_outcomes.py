@@ -43,6 +43,14 @@ def test_measurements_have_the_spread_that_is_asked_for(kind):
     assert stats.kstest(step / error.scale([true]), "norm").pvalue > 1e-3
 
 
+def test_a_measurement_is_the_value_and_its_noise():
+    values, noise = np.array([1.0, 4.0]), np.random.default_rng(9).standard_normal(2)
+    seen = residual("additive").observe(values, np.random.default_rng(9))
+    np.testing.assert_allclose(seen, values + 0.3 * noise, rtol=1e-14)
+    seen = residual("lognormal").observe(values, np.random.default_rng(9))
+    np.testing.assert_allclose(seen, values * np.exp(0.25 * noise), rtol=1e-14)
+
+
 def test_student_errors_have_heavy_tails():
     error = residual("additive", freedom=4)
     step = (error.observe(np.full(N, 3.0), np.random.default_rng(2)) - 3.0) / 0.3
@@ -76,8 +84,9 @@ def test_values_outside_the_limits_are_reported_as_the_rule_says(below, stands):
 
 
 def test_limits_that_cross_are_refused():
-    with pytest.raises(DataError, match=r"Quantification\.uloq: got 1, wanted a limit above lloq \(2\)"):
-        Quantification(lloq=2, uloq=1)
+    for uloq in (1, 2):
+        with pytest.raises(DataError, match=rf"Quantification\.uloq: got {uloq}, wanted a limit above lloq \(2\)"):
+            Quantification(lloq=2, uloq=uloq)
 
 
 def test_a_subject_is_measured_alike_whatever_stands_beside_it():
