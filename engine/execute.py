@@ -16,6 +16,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ClusterError
@@ -254,6 +255,7 @@ def _interrupts_kept() -> Iterator[list[int]]:
     if not in_main or not hasattr(signal, "pthread_sigmask") or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         yield came
         return
+    resource_tracker.ensure_running()  # which unblocks the signal in the thread that first asks for it
     before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from trials.errors import TOLD, Interrupted
+from trials.stopping import Stop, stoppable
 
 COMMANDS = {
     "run": "run a virtual clinical trial: run trial=NAME [key=value ...] [-m]",
@@ -19,7 +20,12 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 or 2 refused (one message on stderr), 130 stopped."""
+    """Run one command.
+
+    Returns
+    -------
+    Exit code: 0 done, 1 or 2 refused (with one message on stderr), 130 stopped by Ctrl-C, 143 by SIGTERM.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print(usage())
@@ -37,18 +43,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def told(command: str, arguments: list[str]) -> int:
     """Run a command and turn what a user can mend into one message."""
-    try:
-        code: int = import_module(f"trials.commands.{command}").main(arguments)
-    except Interrupted as stopped:
-        print(f"\ntrialtwin {command}: {stopped}", file=sys.stderr)
-        return 130
-    except KeyboardInterrupt:
-        print(f"\ntrialtwin {command}: stopped", file=sys.stderr)
-        return 130
-    except TOLD as error:
-        print(f"trialtwin {command}: {error}", file=sys.stderr)
-        return 2
+    with stoppable() as stop:
+        try:
+            code: int = import_module(f"trials.commands.{command}").main(arguments)
+        except (Interrupted, KeyboardInterrupt) as stopped:
+            return _stopped(command, str(stopped) or "stopped", stop)
+        except TOLD as error:
+            print(f"trialtwin {command}: {error}", file=sys.stderr)
+            return 2
+        except Exception:
+            if not stop.asked:
+                raise
+            return _stopped(command, "stopped", stop)  # amid an import, which failed of it
     return code
+
+
+def _stopped(command: str, what: str, stop: Stop) -> int:
+    print(f"\ntrialtwin {command}: {what}", file=sys.stderr)
+    return stop.code
 
 
 def usage() -> str:

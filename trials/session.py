@@ -15,7 +15,7 @@ import numpy as np
 
 from engine import executors
 from engine.simulation import choose
-from trials import manifest, outcomes, results, store, streams
+from trials import manifest, outcomes, results, stopping, store, streams
 from trials.block import Work, simulate_block
 from trials.calibration import Evidence, gather
 from trials.folder import RunFolder, open_folder
@@ -64,7 +64,8 @@ class Session:
         return made if self.home is None else self._write(made, self.home, evidence)
 
     def tell(self, what: str, done: int, total: int) -> None:
-        """Tell whoever watches."""
+        """Tell whoever watches; stop here if that was asked for."""
+        stopping.check()
         if self.progress is not None:
             self.progress(what, done, total)
 

@@ -13,7 +13,9 @@ import yaml
 
 import trials
 from tests.trials.small import RUN
+from trials import stopping
 from trials.cli import main
+from trials.stopping import stoppable
 
 
 @pytest.fixture(autouse=True)
@@ -144,28 +146,75 @@ def test_no_command_and_an_unknown_one(capsys):
     assert main(["--version"]) == 0
 
 
-def test_ctrl_c_stops_the_workers_too_and_says_how_to_go_on(tmp_path):
-    words = [word for word in RUN if not word.startswith(("cluster", "replicates"))]
-    command = [
-        sys.executable,
-        "-m",
-        "trials.cli",
-        *words,
-        "cluster=local",
-        "cluster.workers=1",
-        "replicates=5000",
-        "block=5",
-    ]
+# A small run of several blocks, stopped by a signal when `begun` is there.
+SEVERAL = [*(word for word in RUN if not word.startswith(("cluster", "replicates"))), "replicates=40", "block=1"]
+LOCAL = ("cluster=local", "cluster.workers=1")
+STARTING, WORKING = "runs/*/*/partial/identity.json", "runs/*/*/partial/*.npz"
+
+
+def stopped(folder, words, begun, send):
+    """Exit code, what is said at the end and the seconds it took to stop."""
+    command = [sys.executable, "-m", "trials.cli", *SEVERAL, *words]
     with subprocess.Popen(
-        command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as running:
         patience = time.monotonic() + 90
-        while not list(tmp_path.glob("runs/*/*/partial/*.npz")):
+        while not list(folder.glob(begun)):
             assert running.poll() is None
             assert time.monotonic() < patience
-            time.sleep(0.1)
-        os.killpg(running.pid, signal.SIGINT)
+            time.sleep(0.05)
+        send(running.pid)
+        start = time.monotonic()
         _, told = running.communicate(timeout=60)
-    assert running.returncode == 130
+        return running.returncode, told, time.monotonic() - start
+
+
+def interrupt(pid):
+    os.kill(pid, signal.SIGINT)
+
+
+def terminate(pid):
+    os.kill(pid, signal.SIGTERM)
+
+
+def as_a_terminal_does(pid):
+    os.killpg(pid, signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "send", "code"),
+    [
+        (["cluster=serial"], WORKING, interrupt, 130),
+        (["cluster=serial"], STARTING, terminate, 143),
+        (LOCAL, STARTING, interrupt, 130),
+        (LOCAL, WORKING, as_a_terminal_does, 130),
+    ],
+    ids=["serial", "serial-sigterm-at-start", "local-at-start", "local-terminal"],
+)
+def test_a_signal_stops_the_run_and_its_workers_and_says_how_to_go_on(tmp_path, words, begun, send, code):
+    found, told, seconds = stopped(tmp_path, words, begun, send)
+    assert found == code
     assert told.strip().endswith("the same command continues there")
     assert "Traceback" not in told
+    assert seconds < 30, "a few seconds on a machine that has nothing else to do"
+
+
+@pytest.mark.slow
+def test_a_stopped_run_continues_to_the_very_same_result(tmp_path):
+    assert stopped(tmp_path, ["cluster=serial"], WORKING, interrupt)[0] == 130
+    trial, told = trials.load("theophylline_bioequivalence", [*SEVERAL[2:], "cluster=serial"]), []
+    continued = trials.run(trial, folder=tmp_path / "runs", progress=lambda *what: told.append(what))
+    assert any(what.startswith("continuing in") for what, *_ in told)
+    assert next(done for what, done, _ in told if what == "simulating trials") > 0
+    whole = trials.run(trials.load("theophylline_bioequivalence", [*SEVERAL[2:], "cluster=serial", "runs=null"]))
+    assert continued.manifest["digests"]["outcomes"] == whole.manifest["digests"]["outcomes"]
+
+
+def test_an_interrupt_that_a_library_swallowed_is_heeded_at_the_next_step():
+    with stoppable() as stop:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.code == 143
+        with pytest.raises(KeyboardInterrupt):
+            stopping.check()
+    stopping.check()

@@ -41,10 +41,13 @@ def job(config: Mapping[str, Any], folders: list[Path]) -> int:
 
 @contextmanager
 def shown(console: Any) -> Iterator[Progress]:
-    """Progress bars, one for each thing being done."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    """Progress bars with the time left, one for each thing being done."""
+    from rich.progress import (
+        BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn,
+    )  # fmt: skip
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    clocks = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *clocks)
     bars: dict[str, Any] = {}
     with Progress(*columns, console=console) as display:
 
