@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,14 +19,23 @@ from engine.errors import DosingError
 from engine.evaluation import administration, initial_states
 from engine.models import equations
 from engine.models.algebras.arrays import ARRAYS
+from engine.models.expression import Apply, walk
+from engine.models.operations import COMPARISONS
 from engine.models.specification import Model
 from engine.solvers.base import Problem, Solver, Trajectory
 from engine.status import Status
 
 type Floats = NDArray[np.float64]
 
-SIZE = 512
-"""Subjects in a block. Results do not depend on it; memory does."""
+SIZE = 2048
+"""Subjects in a block, at most. Results do not depend on it; memory does."""
+_LEAST, _NUMBERS = 128, 1 << 22
+"""Subjects in a block at least, and numbers in its trajectories at most: states and outputs where samples are due."""
+_EXACT = (
+    frozenset({"add", "sub", "mul", "div", "neg", "min", "max", "abs", "sqrt", "where", "and", "or", "not"})
+    | COMPARISONS
+)
+"""Operations that IEEE 754 rounds in one way only, wherever their numbers lie."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +68,12 @@ class Block:
         return Block(self.model, self.solver, parameters, schedule, samples, covariates)
 
 
+def size(model: Model, samples: int) -> int:
+    """Subjects of a block, so that its trajectories at this many times fit into some 32 MB."""
+    numbers = samples * (len(model.states) + len(model.outputs))
+    return min(SIZE, max(_LEAST, _NUMBERS // max(numbers, 1)))
+
+
 class Outputs(NamedTuple):
     """Value of each output, (subject, sample), and the Status of each subject."""
 
@@ -69,21 +85,35 @@ def simulate(block: Block) -> Outputs:
     """Outputs of every subject where samples are due; NaN for a subject that failed."""
     status, administration = prepare(block)
     good = np.flatnonzero(status == Status.ok)
+    if good.size == block.subjects:
+        return _simulate(block, administration)
     shape = (block.subjects, block.samples.time.shape[1])
     values = {name: np.full(shape, np.nan) for name in block.model.output_names}
     if good.size:
-        some = block.take(good)
-        given = Administration(*(a[good] for a in administration))
-        steps = nodes.build(some.schedule, given, some.samples, some.covariates)
-        solved = _solve(some, steps)
-        status[good] = solved.status
-        found = observe(some, solved.samples, some.samples.time)
-        status[good] = np.where(
-            (solved.status == Status.ok) & ~_defined(found, some.samples), Status.diverged, solved.status
-        )
-        for name, value in found.items():
-            values[name][good] = np.where((status[good] == Status.ok)[:, None], value, np.nan)
+        found = _simulate(block.take(good), Administration(*(a[good] for a in administration)))
+        status[good] = found.status
+        for name, value in found.values.items():
+            values[name][good] = value
     return Outputs(values, status)
+
+
+def _simulate(block: Block, administration: Administration) -> Outputs:
+    """Outputs of subjects whose parameters and doses are sound."""
+    given = Administration(*(_alike(values) for values in administration))
+    steps = nodes.build(block.schedule, given, block.samples, block.covariates)
+    solved = _solve(block, steps)
+    found = observe(block, solved.samples, block.samples.time)
+    defined = _defined(found, block.samples)
+    status = np.where((solved.status == Status.ok) & ~defined, Status.diverged, solved.status).astype(np.int8)
+    if status.any():
+        found = {name: np.where((status == Status.ok)[:, None], value, np.nan) for name, value in found.items()}
+    return Outputs(found, status)
+
+
+def _alike(values: Floats) -> Floats:
+    """Give one row when all rows are the same: doses then enter every subject at the same nodes."""
+    first = values[:1]
+    return first if np.all((values == first) | (np.isnan(values) & np.isnan(first))) else values
 
 
 def prepare(block: Block) -> tuple[NDArray[np.int8], Administration]:
@@ -126,14 +156,29 @@ def problem(block: Block, steps: Timeline) -> Problem:
 
 def observe(block: Block, states: Floats, time: Floats) -> dict[str, Floats]:
     """Outputs at states (subject, sample, state) and times (row, sample)."""
-    named = {name: np.ascontiguousarray(states[:, :, n]) for n, name in enumerate(block.model.state_names)}
-    shape = states.shape[:2]
-    parameters = {name: np.repeat(values[:, None], shape[1], axis=1) for name, values in block.parameters.items()}
+    shape, (names, spread) = states.shape[:2], _observed(block.model)
+    known = {name: values[:, None] for name, values in block.parameters.items() if name in names}
     if block.covariates is not None:
         place = block.samples.position * STEPS + SAMPLE
-        parameters |= block.covariates.at(block.covariates.stretch(block.samples.time, place))
-    found = equations.outputs(block.model, ARRAYS, np.broadcast_to(time, shape).copy(), named, parameters)
+        known |= block.covariates.at(block.covariates.stretch(block.samples.time, place))
+    known |= {name: states[:, :, n] for n, name in enumerate(block.model.state_names) if name in names}
+    known |= {"t": time} if "t" in names else {}
+    if spread:
+        known = {name: np.array(np.broadcast_to(values, shape), order="C") for name, values in known.items()}
+    found = equations.outputs(block.model, ARRAYS, known.pop("t", 0.0), known, {})
     return {name: np.broadcast_to(np.asarray(value, dtype=np.float64), shape) for name, value in found.items()}
+
+
+@lru_cache(maxsize=64)
+def _observed(model: Model) -> tuple[frozenset[str], bool]:
+    """Names the outputs are computed from; whether values must lie side by side in memory to give the same bits.
+
+    numpy computes powers, exponentials and the like by other means for values that lie apart or repeat.
+    """
+    outputs = [output.value for output in model.outputs]
+    used = [*outputs, *(expression for _, expression in equations.let_used(model, outputs))]
+    operations = {node.operation for expression in used for node in walk(expression) if isinstance(node, Apply)}
+    return frozenset().union(*(expression.names for expression in used)), not operations <= _EXACT
 
 
 def _check_modelled(block: Block) -> None:
@@ -150,5 +195,9 @@ def _check_modelled(block: Block) -> None:
 
 
 def _defined(values: Mapping[str, Floats], samples: Samples) -> NDArray[np.bool_]:
+    """Whether every output of a subject is a finite number where a sample is due, (subject)."""
+    with np.errstate(all="ignore"):
+        if all(np.isfinite(np.sum(value)) for value in values.values()):
+            return np.ones(len(next(iter(values.values()))), dtype=bool)
     wanted = ~np.isnan(samples.time)
     return np.all([np.all(np.isfinite(value) | ~wanted, axis=1) for value in values.values()], axis=0)

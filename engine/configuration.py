@@ -1,6 +1,7 @@
 """Building a solver or an executor from its file in ``conf``."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,19 @@ def folder(group: str) -> Path:
 
 def build(group: str, name: str) -> Any:
     """Object that ``conf/<group>/<name>.yaml`` describes; SolverError naming the choices when there is no such file."""
-    import yaml
-
     path = folder(group) / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in folder(group).glob("*.yaml")))
         raise SolverError(f"no {group} {name!r}; there are {known}")
-    return _make(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return _read(path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Any:
+    """Object this text describes; a value, so that the same text may give the same one."""
+    import yaml
+
+    return _make(yaml.safe_load(text))
 
 
 def _make(node: Any) -> Any:

@@ -77,7 +77,8 @@ class Arranged(NamedTuple):
         """Subjects of each block; those who share a schedule stand together."""
         count = len(self.row)
         order = np.argsort(self.row, kind="stable") if len(np.unique(self.row)) < count else np.arange(count)
-        return [order[first : first + blocks.SIZE] for first in range(0, count, blocks.SIZE)]
+        size = blocks.size(self.whole.model, self.whole.samples.time.shape[1])
+        return [order[first : first + size] for first in range(0, count, size)]
 
     def blocks(self) -> Iterator[Block]:
         """Block of each part."""
@@ -332,9 +333,11 @@ def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDA
     for part, found in zip(
         arranged.parts(), executor.map(blocks.simulate, list(arranged.blocks())), strict=True
     ):  # fmt: skip
-        status[part] = found.status
+        together = bool(np.all(np.diff(part) == 1))
+        place = slice(part[0], part[-1] + 1) if together else part
+        status[place] = found.status
         for name, values in found.values.items():
-            outputs[name][part] = values
+            outputs[name][place] = values
     return outputs, status
 
 

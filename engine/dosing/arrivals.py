@@ -52,12 +52,13 @@ def arrivals(
 
 def by_dose(schedule: Schedule, given: Administration, covariates: Covariates | None) -> Administration:
     """How each dose enters its state, (subject, dose): by the values of its record, or of the time it is due."""
-    into = np.broadcast_to(schedule.into, (len(given.lag), schedule.into.shape[1]))
     if covariates is None:
-        return Administration(*(np.take_along_axis(values, into, axis=1) for values in given))
+        shapes = [(max(len(values), len(schedule.into)), schedule.into.shape[1]) for values in given]
+        into = [np.broadcast_to(schedule.into, shape) for shape in shapes]
+        return Administration(*(np.take_along_axis(*pair, axis=1) for pair in zip(given, into, strict=True)))
     place = np.where(schedule.late, LATE, schedule.position) * STEPS + DOSE
-    stretch, subject = covariates.stretch(schedule.time, place), np.arange(len(into))[:, None]
-    return Administration(*(values[subject, into, stretch] for values in given))
+    stretch, subject = covariates.stretch(schedule.time, place), np.arange(len(given.lag))[:, None]
+    return Administration(*(values[subject, schedule.into, stretch] for values in given))
 
 
 def _arrive(schedule: Schedule, own: Administration) -> Flow:

@@ -71,7 +71,7 @@ def test_others_doses_change_nothing(case: tuple[engine.Model, Mapping[str, floa
     np.testing.assert_array_equal(mixed[:, ~same], _outputs(model, company, other))
 
 
-@pytest.mark.parametrize("size", [1, 7, 64])
+@pytest.mark.parametrize("size", [1, 7, 64, 4096])
 def test_any_block_size(
     case: tuple[engine.Model, Mapping[str, float]], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +93,9 @@ def test_any_executor(
     effect: engine.Model,
     patient: dict[str, float],
     executor: executors.Executor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(block, "SIZE", 512)
     with executor.open() as workers:
         for model, typical in ((oral, person), (effect, patient)):
             people = _people(typical, 3 * block.SIZE + 5, "own")
@@ -113,7 +115,7 @@ def _kill_once(item: tuple[block.Block, str]) -> block.Outputs:
 def test_after_a_worker_is_killed(effect: engine.Model, patient: dict[str, float], tmp_path: Path) -> None:
     from engine import simulation
 
-    people = _people(patient, 2 * block.SIZE, "own")
+    people = _people(patient, 1024, "own")
     whole = _outputs(effect, people, REGIMEN)
     solver, _ = simulation.choose(effect, "taylor")
     schedule, row = simulation._schedule(effect, REGIMEN, len(people["ka"]))
