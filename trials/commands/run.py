@@ -42,14 +42,12 @@ def job(config: Mapping[str, Any], folders: list[Path]) -> int:
 @contextmanager
 def shown(console: Any) -> Iterator[Progress]:
     """Progress bars with the time left, one for each thing being done."""
-    from rich.progress import (
-        BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn,
-    )  # fmt: skip
+    from rich import progress as rich
 
-    clocks = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *clocks)
+    clocks = (rich.TimeElapsedColumn(), rich.TextColumn("left"), rich.TimeRemainingColumn())
+    columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(), *clocks)
     bars: dict[str, Any] = {}
-    with Progress(*columns, console=console) as display:
+    with rich.Progress(*columns, console=console) as display:
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in bars:
