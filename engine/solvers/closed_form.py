@@ -82,7 +82,9 @@ def _system(problem: Problem) -> System:
 def _march(problem: Problem, system: System) -> Trajectory:
     """Take all subjects along their nodes."""
     timeline, count = problem.timeline, problem.subjects
-    state, finite = np.array(problem.state.T), np.empty(count)
+    # The kernel reads (state, subject) in the order of C, which a copy of a transposed array does not have by itself.
+    state, initial = (np.array(values.T, order="C") for values in (problem.state, problem.initial))
+    finite = np.empty(count)
     node, adds, settled, unsettled = _settled(system, timeline, count)
     all_sampled = np.count_nonzero(timeline.slot >= 0) == len(timeline.slot) * timeline.samples
     sampled = np.full((len(state), count, timeline.samples), 0.0 if all_sampled else np.nan)
@@ -91,7 +93,7 @@ def _march(problem: Problem, system: System) -> Trajectory:
     start = np.broadcast_to(timeline.start[:, None], (len(timeline.time), 1))
     matrix = np.array([system.matrix[place] for place in pattern.matrix])
     kernel(pattern)(
-        count, timeline.time.shape[1], timeline.samples, matrix, np.array(system.forcing), np.array(problem.initial.T),
+        count, timeline.time.shape[1], timeline.samples, matrix, np.array(system.forcing), initial,
         state, finite, *_rows(np.diff(timeline.time, axis=1, prepend=start)), *_rows(timeline.jump),
         *_rows(timeline.rate), *_rows(timeline.resets), *_rows(timeline.slot), len(node), node, adds, settled, kept,
         sampled,
