@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 type Floats = NDArray[np.float64]
 type Dosing = Regimen | EventTable | Sequence[Regimen]
 
+_GROUP = 128
+"""Subjects of a schedule, on average, from which on its subjects make blocks of their own."""
+
 
 class Arrays(NamedTuple):
     """What :func:`simulate_arrays` gives.
@@ -76,9 +79,15 @@ class Arranged(NamedTuple):
     def parts(self) -> list[NDArray[np.int64]]:
         """Subjects of each block; those who share a schedule stand together."""
         count = len(self.row)
-        order = np.argsort(self.row, kind="stable") if len(np.unique(self.row)) < count else np.arange(count)
         size = blocks.size(self.whole.model, self.whole.samples.time.shape[1])
-        return [order[first : first + size] for first in range(0, count, size)]
+        rows, each = np.unique(self.row, return_counts=True)
+        if len(rows) == count:
+            groups = [np.arange(count)]
+        else:
+            # A block of one schedule is cheaper than one of several, unless that makes many small blocks.
+            order = np.argsort(self.row, kind="stable")
+            groups = np.split(order, np.cumsum(each)[:-1]) if len(rows) * _GROUP <= count else [order]
+        return [part for group in groups for part in np.array_split(group, -(-len(group) // size))]
 
     def blocks(self) -> Iterator[Block]:
         """Block of each part."""
@@ -282,7 +291,9 @@ def _schedule(model: Model, dosing: Dosing, count: int) -> tuple[Schedule, NDArr
         )
     _check_count(count, len(dosing), "dosing: the sequence of regimens")
     rows: dict[Regimen, int] = {}
-    row = np.asarray([rows.setdefault(regimen, len(rows)) for regimen in dosing], dtype=np.int64)
+    objects = {id(regimen): regimen for regimen in dosing}  # telling objects apart is cheaper than comparing them
+    known = {name: rows.setdefault(regimen, len(rows)) for name, regimen in objects.items()}
+    row = np.asarray([known[id(regimen)] for regimen in dosing], dtype=np.int64)
     return schedules.from_regimens(model, list(rows)), row
 
 
