@@ -119,7 +119,7 @@ def _unit_doses(model: Model, policy: Policy) -> Schedule:
     times = int(np.ceil(policy.until / policy.every))
     times -= (times - 1) * float(policy.every) >= policy.until
     dose = Dose(1.0, into=policy.into, every=policy.every, times=times)
-    return schedules.from_regimens(model, [Regimen(dose)])
+    return schedules.from_regimens(model, [Regimen(dose)]).take(np.zeros(1, dtype=np.int64))
 
 
 def _group(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine import block as blocks
-from engine import memory
+from engine import memory, occasions
 from engine.adaptive import Setting, run
 from engine.block import Block
 from engine.configuration import build
@@ -17,12 +17,13 @@ from engine.dosing.covariates import Carry, Covariates
 from engine.dosing.events import EventTable
 from engine.dosing.nodes import Samples
 from engine.dosing.regimen import Regimen
-from engine.dosing.schedule import AFTER, BEFORE, Schedule
+from engine.dosing.schedule import AFTER, BEFORE, Schedules
 from engine.errors import DataError, DosingError, SolverError
 from engine.execute import Executor, Serial
 from engine.models.specification import Model
 from engine.policy import Observe, Policy
 from engine.solvers.base import Solver
+from engine.status import Status
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,15 +65,48 @@ def simulate_arrays(
     dosing, times, solver, executor, before_dose, carry
         As for :func:`simulate`; a policy needs :func:`simulate`.
     """
+    if isinstance(dosing, EventTable) and dosing.restarts.any():
+        if times is not None:
+            raise DataError("times: a subject's TIME starts again at a reset; only its records can be sampled (None)")
+        return _by_occasion(model, parameters, dosing, solver=solver, executor=executor, carry=carry)
     found = arrange(model, parameters, dosing, times, solver=solver, before_dose=before_dose, carry=carry)
     outputs, status = _run(found, executor or Serial())
     return Arrays(outputs, status, found.whole.samples.time, found.whole.solver.name, found.reason)
 
 
+def _by_occasion(
+    model: Model, parameters: Mapping[str, ArrayLike], table: EventTable, *,
+    solver: str | Solver, executor: Executor | None, carry: Carry | None,
+) -> Arrays:  # fmt: skip
+    """Simulate each occasion of a subject whose time starts again on its own, and put them together."""
+    courses, owner = occasions.split(table)
+    subjects = len(table.ids)
+    own = occasions.each(parameters, owner, subjects)
+    found = simulate_arrays(model, own, courses, solver=solver, executor=executor, carry=carry)
+    status = occasions.outcome(found.status, owner, subjects)
+    place, wanted, time = sample_places(courses), sample_places(table), record_samples(table).time
+    outputs = {
+        name: np.where((status == Status.ok)[:, None], occasions.join(values, place, wanted, time.shape), np.nan)
+        for name, values in found.outputs.items()
+    }
+    return Arrays(outputs, status, time, found.solver, found.reason)
+
+
+class Whole(NamedTuple):
+    """All subjects at once; as :class:`engine.block.Block`, but with schedules that are not yet written out."""
+
+    model: Model
+    solver: Solver
+    parameters: Mapping[str, Floats]
+    schedules: Schedules
+    samples: Samples
+    covariates: Covariates | None
+
+
 class Arranged(NamedTuple):
     """Subjects ready to be computed: ``whole``, and of each subject the ``row`` of its schedule; why this solver."""
 
-    whole: Block
+    whole: Whole
     row: NDArray[np.int64]
     reason: str
 
@@ -108,7 +142,7 @@ def arrange(
     count = count or max(len(row), len(samples.time))
     values = {name: np.broadcast_to(value, (count,)) for name, value in values.items()}
     _check_count(count, len(samples.time), "times")
-    whole = Block(model, chosen, values, schedule, samples, covariates)
+    whole = Whole(model, chosen, values, schedule, samples, covariates)
     return Arranged(whole, np.broadcast_to(row, (count,)), reason)
 
 
@@ -278,12 +312,14 @@ def _check_carry(dosing: object, carry: Carry | None) -> None:
         raise DataError("carry: only an event table has parameters that change from record to record")
 
 
-def _schedule(model: Model, dosing: Dosing, count: int) -> tuple[Schedule, NDArray[np.int64]]:
-    """Schedule, and the row of each subject (of one subject, when nothing says how many there are)."""
+def _schedule(model: Model, dosing: Dosing, count: int) -> tuple[Schedules, NDArray[np.int64]]:
+    """Schedules, and the row of each subject (of one subject, when nothing says how many there are)."""
     if isinstance(dosing, Regimen):
         return schedules.from_regimens(model, [dosing]), np.zeros(count or 1, dtype=np.int64)
     if isinstance(dosing, EventTable):
         _check_count(count, len(dosing.ids), "dosing: the event table")
+        if dosing.restarts.any():
+            raise DataError("dosing: a subject's TIME starts again at a reset; give each occasion an ID of its own")
         return schedules.from_table(model, dosing), np.arange(len(dosing.ids))
     if not isinstance(dosing, Sequence) or not dosing or not all(isinstance(one, Regimen) for one in dosing):
         raise DosingError(
@@ -303,7 +339,7 @@ def _check_count(count: int, found: int, what: str) -> None:
 
 
 def _samples(
-    dosing: Dosing | Policy, times: ArrayLike | None, before_dose: bool, schedule: Schedule | None
+    dosing: Dosing | Policy, times: ArrayLike | None, before_dose: bool, schedule: Schedules | None
 ) -> Samples:  # fmt: skip
     if times is None:
         if not isinstance(dosing, EventTable):
@@ -322,13 +358,18 @@ def _samples(
 def record_samples(table: EventTable) -> Samples:
     """Samples at a table's observation records, (subject, observation), padded with NaN."""
     record = np.flatnonzero(table.evid == 0)
-    who = table.subject[record]
-    column = np.arange(len(record)) - np.searchsorted(who, who)
+    who, column = sample_places(table)
     shape = (len(table.ids), int(column.max(initial=-1)) + 1)
     time, position = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
     time[who, column] = table.time[record]
     position[who, column] = record - np.searchsorted(table.subject, who)
     return Samples(time, position)
+
+
+def sample_places(table: EventTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Subject and number of each observation record: its place in arrays (subject, sample)."""
+    who = table.subject[table.evid == 0]
+    return who, np.arange(len(who)) - np.searchsorted(who, who)
 
 
 def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDArray[np.int8]]:
@@ -352,11 +393,11 @@ def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDA
     return outputs, status
 
 
-def _blocks(whole: Block, row: NDArray[np.int64], parts: Sequence[NDArray[np.int64]]) -> Iterator[Block]:
+def _blocks(whole: Whole, row: NDArray[np.int64], parts: Sequence[NDArray[np.int64]]) -> Iterator[Block]:
     for part in parts:
         rows = row[part]
         alike = bool(np.all(rows == rows[0]))
-        schedule = whole.schedule.take(rows[:1] if alike else rows)
+        schedule = whole.schedules.take(rows[:1] if alike else rows)
         samples = Samples._make(values[part] if len(values) > 1 else values for values in whole.samples)
         parameters = {name: np.ascontiguousarray(values[part]) for name, values in whole.parameters.items()}
         covariates = None if whole.covariates is None else whole.covariates.take(part)

@@ -100,10 +100,12 @@ def _steady_states(
         rest = lag - pending * period
         duration = np.where(endless, np.inf, flow.end[:, column] - flow.begin[:, column])
         exists = schedule.exists[:, column] & (schedule.steady[:, column] > 0)
+        modelled = schedule.speed[:, column] == Speed.modelled_rate
+        constant = np.where(modelled, own.rate[:, column], schedule.value[:, column])
         found = SteadyState(
             node=np.zeros(1, dtype=np.int64), exists=exists, into=into, interval=period,
             adds=schedule.steady[:, column] == 2, amount=flow.amount[:, column],
-            rate=np.where(endless, schedule.value[:, column], flow.rate[:, column]), duration=duration,
+            rate=np.where(endless, constant, flow.rate[:, column]), duration=duration,
             phase=np.where(rest > 0, period - rest, period),
         )  # fmt: skip
         steady.append((int(column), found))

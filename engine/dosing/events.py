@@ -57,8 +57,28 @@ class EventTable:
     compartments: tuple[str, ...] = ()
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
+    def take(self, subjects: NDArray[np.int64]) -> "EventTable":
+        """Records of these subjects (positions in ``ids``), in this order."""
+        ends = np.searchsorted(self.subject, np.arange(len(self.ids) + 1))
+        each = np.diff(ends)[subjects]
+        within = np.arange(int(each.sum())) - np.repeat(np.cumsum(each) - each, each)
+        record = np.repeat(ends[:-1][subjects], each) + within
+        columns = {name: values[record] for name, values in self.columns.items()}
+        given = {name: getattr(self, name)[record] for name in (*INTEGERS, *REALS)}
+        return EventTable(
+            ids=self.ids[subjects], subject=np.repeat(np.arange(len(subjects)), each),
+            compartments=self.compartments, columns=columns, **given,
+        )  # fmt: skip
+
+    @property
+    def restarts(self) -> NDArray[np.bool_]:
+        """Whether a subject's time starts again at a record, (record): another occasion."""
+        back = np.diff(self.time, prepend=self.time[:1]) < 0
+        return np.asarray(back & (np.diff(self.subject, prepend=-1) == 0))
+
     def __post_init__(self) -> None:
         """Refuse records no simulation could mean."""
+        _check_shapes(self)
         _check_order(self)
         _check_records(self)
 
@@ -164,8 +184,7 @@ def from_records(
         unmeasured = np.isnan(values["dv"]) if "dv" in given else False
         values["mdv"] = ((values["evid"] != 0) | unmeasured).astype(np.int64)
     values["time"] = when
-    _check_restarts(ids, who, when, values["evid"])
-    order = np.lexsort((when, who))
+    order = _order(ids, who, when, values["evid"])
     kinds = dict.fromkeys(INTEGERS, np.int64) | dict.fromkeys(REALS, np.float64)
     return EventTable(
         ids=np.asarray(ids),
@@ -176,20 +195,38 @@ def from_records(
     )
 
 
-def _check_restarts(
+def _order(
     ids: NDArray[Any], subject: NDArray[np.int64], time: NDArray[np.float64], evid: NDArray[Any]
-) -> None:
-    """Refuse time that starts again at a reset: sorting such records would mix two occasions."""
+) -> NDArray[np.int64]:
+    """Order of subject, occasion and time.
+
+    Where time goes back at a reset (EVID 3 or 4) another occasion begins. Elsewhere records are put in order of time,
+    but not those of a subject that is reset: sorting could take them from one side of the reset to the other.
+    """
     order = np.argsort(subject, kind="stable")
-    who, when = subject[order], time[order]
-    back = np.flatnonzero((np.diff(when) < 0) & (np.diff(who) == 0))
-    resets = set(subject[np.isin(evid, (3, 4))].tolist())
-    for row in back:
-        if int(who[row]) in resets:
-            raise DataError(
-                f"subject {ids[who[row]]}: TIME goes back from {when[row]:g} to {when[row + 1]:g} and the subject "
-                "has a reset (EVID 3 or 4); give each occasion an ID of its own, or let TIME run on"
-            )
+    who, when, resets = subject[order], time[order], np.isin(evid[order], (3, 4))
+    back = (np.diff(when, prepend=when[:1]) < 0) & (np.diff(who, prepend=-1) == 0)
+    for row in np.flatnonzero(back & ~resets & np.isin(who, who[resets])):
+        raise DataError(
+            f"subject {ids[who[row]]}: TIME goes back from {when[row - 1]:g} to {when[row]:g} in a record that is no "
+            "reset, and the subject has one (EVID 3 or 4); put its records in order"
+        )
+    occasion = np.cumsum(back & resets)
+    return order[np.lexsort((when, occasion, who))]
+
+
+def _check_shapes(table: EventTable) -> None:
+    """Refuse columns that are not as long as the table, and subjects it cannot know."""
+    count, subjects = len(table.subject), len(table.ids)
+    columns = {name: getattr(table, name) for name in (*INTEGERS, *REALS)} | dict(table.columns)
+    for name, values in columns.items():
+        if np.shape(values) != (count,):
+            raise DataError(f"event table: {name} has shape {np.shape(values)}; one value a record, {count}, is wanted")
+    if np.any((table.subject < 0) | (table.subject >= subjects)):
+        raise DataError(f"event table: a record is of a subject that is not among the {subjects} of ids")
+    if table.columns and len(np.unique(table.subject)) < subjects:
+        without = table.ids[np.setdiff1d(np.arange(subjects), table.subject)[0]]
+        raise DataError(f"event table: subject {without} has no record, so none of its columns has a value")
 
 
 def _check_order(table: EventTable) -> None:
@@ -198,15 +235,14 @@ def _check_order(table: EventTable) -> None:
         raise DataError(
             f"subject {table.ids[table.subject[row]]}: TIME is {table.time[row]}; a finite number is wanted"
         )
-    same = np.diff(table.subject) == 0
-    if np.any(np.diff(table.subject) < 0) or np.any(np.diff(table.time)[same] < 0):
+    if np.any(np.diff(table.subject) < 0) or np.any(table.restarts & ~np.isin(table.evid, (3, 4))):
         raise DataError("event table: records are not in order of subject and time; make it with read_nonmem")
 
 
 def _check_records(table: EventTable) -> None:
     dose = np.isin(table.evid, (1, 4))
     amount, rate, ss, ii, addl = table.amt, table.rate, table.ss, table.ii, table.addl
-    endless = dose & (amount == 0) & (rate > 0) & (ss > 0) & (ii == 0)
+    endless = dose & (amount == 0) & ((rate >= 0) | (rate == -1)) & (ss > 0) & (ii == 0)
     rules = (
         (~np.isin(table.evid, (0, 1, 2, 3, 4)), "EVID", table.evid, "0, 1, 2, 3 or 4"),
         (dose & ~((amount >= 0) & np.isfinite(amount)), "AMT", amount, "a finite number, 0 or more,"),

@@ -4,9 +4,10 @@ A schedule has rows. One row serves every subject when all are treated alike; ot
 subject's. Additional doses (``times``, ADDL) are written out, so an event is one dose, one reset or one stop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +84,26 @@ class Schedule:
         return Schedule(**{name: values[:, first] if values.ndim > 1 else values for name, values in arrays.items()})
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedules:
+    """Schedules of any number of subjects, written out some rows at a time: those of all may be larger than memory.
+
+    ``start`` (row) is when a row begins; ``events`` gives the events of some rows, numbered from 0.
+    """
+
+    start: Floats
+    events: "Callable[[Integers], _Flat]"
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return len(self.start)
+
+    def take(self, rows: Integers) -> Schedule:
+        """Write out these rows."""
+        return _pack(self.events(rows), self.start[rows])
+
+
 class _Flat(NamedTuple):
     """Events of all rows in a line: ``row`` and the fields of :class:`Schedule`."""
 
@@ -102,23 +123,35 @@ class _Flat(NamedTuple):
     doses: Flags
 
 
-def from_regimens(model: Model, regimens: Sequence[Regimen]) -> Schedule:
+def from_regimens(model: Model, regimens: Sequence[Regimen]) -> Schedules:
     """One row for each regimen; every row begins at 0 or at its first dose, whichever is earlier."""
     doses = [
-        (row, state_index(model, dose.into, f"dose {number}"), dose)
-        for row, regimen in enumerate(regimens)
-        for number, dose in enumerate(regimen.doses, start=1)
+        [
+            (into, in_units(dose, model.states[into].unit, model.time))
+            for number, dose in enumerate(regimen.doses, start=1)
+            for into in [state_index(model, dose.into, f"dose {number}")]
+        ]
+        for regimen in regimens
     ]
-    flat = _flat_doses([(row, into, in_units(dose, model.states[into].unit, model.time)) for row, into, dose in doses])
-    start = np.zeros(len(regimens))
-    np.minimum.at(start, flat.row, flat.time)
-    return _pack(flat, start)
+    start = np.asarray([min([0.0, *(dose.at for _, dose in own)]) for own in doses])
+    return Schedules(start, partial(_regimen_events, doses))
 
 
-def from_table(model: Model, table: EventTable) -> Schedule:
-    """One row for each subject; a row begins at the subject's first record."""
-    first = np.searchsorted(table.subject, np.arange(len(table.ids)))
-    return _pack(_flat_records(model, table, first), table.time[first])
+def from_table(model: Model, table: EventTable) -> Schedules:
+    """One row for each subject; a row begins at the subject's first record, without one at 0."""
+    _states(model, table, table.cmt, np.isin(table.evid, (1, 4)))
+    start = np.zeros(len(table.ids))
+    start[table.subject[::-1]] = table.time[::-1]  # the first record of a subject is the last to be written
+    return Schedules(start, partial(_table_events, model, table))
+
+
+def _regimen_events(doses: Sequence[Sequence[tuple[int, Dose]]], rows: Integers) -> "_Flat":
+    return _flat_doses([(row, into, dose) for row, own in enumerate(rows) for into, dose in doses[own]])
+
+
+def _table_events(model: Model, table: EventTable, rows: Integers) -> "_Flat":
+    own = table.take(rows)
+    return _flat_records(model, own, np.searchsorted(own.subject, np.arange(len(rows))))
 
 
 def state_index(model: Model, name: str, where: str) -> int:

@@ -117,11 +117,9 @@ def test_after_a_worker_is_killed(effect: engine.Model, patient: dict[str, float
 
     people = _people(patient, 1024, "own")
     whole = _outputs(effect, people, REGIMEN)
-    solver, _ = simulation.choose(effect, "taylor")
-    schedule, row = simulation._schedule(effect, REGIMEN, len(people["ka"]))
-    samples = simulation._samples(REGIMEN, TIMES, False, schedule)
-    parts = np.split(np.arange(len(row)), 2)
-    blocks = simulation._blocks(block.Block(effect, solver, people, schedule, samples), row, parts)
+    ready = simulation.arrange(effect, people, REGIMEN, TIMES, solver="taylor")
+    parts = np.split(np.arange(len(ready.row)), 2)
+    blocks = simulation._blocks(ready.whole, ready.row, parts)
     items = [(one, str(tmp_path / "killed")) for one in blocks]
     found = list(executors.Dask(workers=2).map(_kill_once, items))
     assert (tmp_path / "killed").exists()
