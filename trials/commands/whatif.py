@@ -63,20 +63,9 @@ def table(model: Model, times: np.ndarray, outputs: Mapping[str, np.ndarray]) ->
 
 
 def _draw(model: Model, regimen: Regimen, times: np.ndarray, outputs: Mapping[str, np.ndarray], plot: Path) -> None:
-    from trials.figures.picture import clock, labelled
-    from trials.figures.whatif import Given, Trace, doses, whatif
+    from trials.figures.whatif import administered, typical
 
-    shown, unit = clock(times, model.time)
-    factor = shown[-1] / times[-1]
-    given = [
-        Given(dose.time * factor, dose.length * factor, dose.text, dose.into)
-        for each in regimen.doses
-        for dose in doses(model, each)
-        if dose.time <= times[-1]
-    ]
-    traces = [Trace(labelled(output.name, output.unit), outputs[output.name]) for output in model.outputs]
-    ordered = sorted(given, key=lambda dose: dose.time)
-    figure = whatif(shown, traces, ordered, time_label=f"time ({unit})", title=f"{model.name}: {regimen}")
+    figure = typical(model, administered(model, regimen), times, outputs, title=f"{model.name}: {regimen}")
     try:
         figure.savefig(plot, dpi=200)
     except (OSError, ValueError) as error:
