@@ -1,6 +1,8 @@
-"""Models written for other programs: ``write_yaml`` (our own), ``write_mrgsolve``, ``write_rxode2``, ``write_latex``.
+"""Models people already have, read into ours; ours written for other programs.
 
-``write_nonmem_table`` writes event tables. Each is imported when first asked for.
+Reading: ``read_sbml``. Writing: ``write_yaml`` (our own text), ``write_sbml``,
+``write_mrgsolve``, ``write_rxode2``, ``write_latex``; ``write_nonmem_table`` for event tables. Reading
+needs ``pip install 'trialtwin[interchange]'``. Each is imported when first asked for.
 """
 
 from importlib import import_module
@@ -10,16 +12,22 @@ if TYPE_CHECKING:
     from engine.interchange.event_records import write_nonmem_table
     from engine.interchange.mrgsolve import write_mrgsolve
     from engine.interchange.rxode2 import write_rxode2
+    from engine.interchange.sbml_reading import read_sbml
+    from engine.interchange.sbml_writing import write_sbml
     from engine.interchange.yaml_text import write_yaml
     from engine.models.latex import latex as write_latex
 
-__all__ = ["write_latex", "write_mrgsolve", "write_nonmem_table", "write_rxode2", "write_yaml"]
+__all__ = [
+    "read_sbml", "write_latex", "write_mrgsolve", "write_nonmem_table", "write_rxode2", "write_sbml", "write_yaml",
+]  # fmt: skip
 
 _HOMES = {
+    "read_sbml": ("engine.interchange.sbml_reading", "read_sbml"),
     "write_latex": ("engine.models.latex", "latex"),
     "write_mrgsolve": ("engine.interchange.mrgsolve", "write_mrgsolve"),
     "write_nonmem_table": ("engine.interchange.event_records", "write_nonmem_table"),
     "write_rxode2": ("engine.interchange.rxode2", "write_rxode2"),
+    "write_sbml": ("engine.interchange.sbml_writing", "write_sbml"),
     "write_yaml": ("engine.interchange.yaml_text", "write_yaml"),
 }
 
