@@ -57,8 +57,10 @@ def by_dose(schedule: Schedule, given: Administration, covariates: Covariates | 
         into = [np.broadcast_to(schedule.into, shape) for shape in shapes]
         return Administration(*(np.take_along_axis(*pair, axis=1) for pair in zip(given, into, strict=True)))
     place = np.where(schedule.late, LATE, schedule.position) * STEPS + DOSE
-    stretch, subject = covariates.stretch(schedule.time, place), np.arange(len(given.lag))[:, None]
-    return Administration(*(values[subject, schedule.into, stretch] for values in given))
+    stretch = covariates.stretch(schedule.time, place)
+    subject = np.arange(len(stretch))[:, None]
+    each = (np.broadcast_to(values, (len(stretch), *values.shape[1:])) for values in given)  # one row may be for all
+    return Administration(*(values[subject, schedule.into, stretch] for values in each))
 
 
 def _arrive(schedule: Schedule, own: Administration) -> Flow:
