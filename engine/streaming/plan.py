@@ -38,7 +38,8 @@ def plan(
     wanted = _metrics(model, metrics or {})
     kept = _outputs(model, outputs, bool(wanted))
     subjects = check(parameters, doses, time)
-    task = Task(model, chosen, options, kept, wanted, samples_of(doses, time))
+    own_times = subjects > 1 and (time is None or len(time) > 1)
+    task = Task(model, chosen, options, kept, wanted, samples_of(doses, time), own_times)
     return Request(task, subjects, parameters, doses, time, _names(parameters, doses, subjects))
 
 
@@ -104,4 +105,6 @@ def _names(parameters: Any, dosing: Any, subjects: int) -> NDArray[Any]:
     if named is not None and table is not None and not np.array_equal(named, table):
         raise DataError("dosing: the event table's subjects are not the parameters', in the same order")
     found = table if named is None else named
-    return np.arange(subjects) if found is None else found
+    if found is None:
+        return np.arange(subjects)
+    return found.astype(str) if found.dtype == object else found

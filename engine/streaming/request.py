@@ -21,6 +21,8 @@ from engine.streaming.source import Source, dosing_of, parameters_of
 if TYPE_CHECKING:
     import xarray as xr
 
+type Floats = NDArray[np.float64]
+
 LIBRARIES = ("numpy", "heyoka")
 """Libraries whose version may change the last bits of a result."""
 
@@ -36,6 +38,8 @@ class Task:
     metrics: Mapping[str, tuple[str, Metric]]
     width: int | None = None
     """Samples of the subject that has most of them, where the event table says when they are taken."""
+    own_times: bool = False
+    """Whether subjects have sampling times of their own, which a chunk of one subject does not show."""
 
     def perform(self, parameters: Any, dosing: Any, times: Any, names: NDArray[Any]) -> "xr.Dataset":
         """Trajectories to keep, metrics and statuses of some subjects, as :func:`engine.simulate` labels them."""
@@ -46,16 +50,20 @@ class Task:
                 outputs={name: _widened(values, self.width) for name, values in found.outputs.items()},
             )
         whole = label(self.model, found, names)
+        if self.own_times and "time" in whole.coords:
+            clock = ("subject", "time"), found.time, whole["time"].attrs
+            whole = whole.drop_vars("time").assign_coords(sample_time=clock)
         dropped = [name for name in self.model.output_names if name not in self.outputs]
         kept = whole.drop_vars(dropped) if self.outputs else whole.drop_dims("time")
         return kept.assign({name: self._metric(name, whole, found.time) for name in self.metrics})
 
-    def _metric(self, name: str, whole: "xr.Dataset", time: NDArray[np.float64]) -> tuple[Any, ...]:
+    def _metric(self, name: str, whole: "xr.Dataset", time: Floats) -> tuple[Any, ...]:
         output, metric = self.metrics[name]
         values, good = whole[output].to_numpy(), whole["status"].to_numpy() == 0
         found = np.full(len(values), np.nan)
         if np.any(good):
-            given = np.asarray(metric(values[good], time[0] if len(time) == 1 else time[good]), dtype=np.float64)
+            course = _course(values[good], time[good]) if self.own_times else (values[good], time[0])
+            given = np.asarray(metric(*course), dtype=np.float64)
             if given.shape != (np.count_nonzero(good),):
                 raise DataError(
                     f"metrics: {name} gave shape {given.shape} for {np.count_nonzero(good)} subjects; "
@@ -74,7 +82,7 @@ class Chunk:
     subjects: range
     parameters: Any
     dosing: Any
-    times: NDArray[np.float64] | None
+    times: Floats | None
     names: NDArray[Any]
     store: str | None = None
 
@@ -94,7 +102,7 @@ class Request:
     subjects: int
     parameters: Any
     dosing: Any
-    times: NDArray[np.float64] | None
+    times: Floats | None
     names: NDArray[Any] = field(repr=False)
 
     @property
@@ -151,9 +159,18 @@ def samples_of(dosing: Any, times: Any) -> int | None:
     return int(record_samples(dosing).time.shape[1])
 
 
-def _widened(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+def _widened(values: Floats, width: int) -> Floats:
     """Values (subject, sample), padded with NaN to so many samples."""
     return np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
+
+
+def _course(values: Floats, time: Floats) -> tuple[Floats, Floats]:
+    """Values and times, (subject, sample), with what is no sample at the end, where time goes on without values."""
+    order = np.argsort(np.isnan(time), axis=1, kind="stable")
+    values, time = np.take_along_axis(values, order, axis=1), np.take_along_axis(time, order, axis=1)
+    absent = np.isnan(time)
+    last = np.max(np.where(absent, 0.0, time), axis=1, keepdims=True, initial=0.0)
+    return np.where(absent, np.nan, values), np.where(absent, last + np.cumsum(absent, axis=1), time)
 
 
 def _version(name: str) -> str:
