@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.models.loading import Model, load_model
     from engine.outcomes.nca import noncompartmental
     from engine.policy import Policy, replay
+    from engine.sensitivity import sensitivities, sensitivity_arrays
     from engine.simulation import simulate, simulate_arrays, simulate_policy
     from engine.status import Status, failures
     from engine.streaming.estimation import Estimate, estimate
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ClusterError", "DataError", "Dose", "DosingError", "Estimate", "EventTable", "Model", "ModelError", "Policy",
     "Regimen", "SizeError", "SolverError", "Source", "Status", "StoreError", "estimate", "executors", "failures",
-    "load_model", "noncompartmental", "outcomes", "read_nonmem", "replay", "simulate", "simulate_arrays",
-    "simulate_policy", "stream",
+    "load_model", "noncompartmental", "outcomes", "read_nonmem", "replay", "sensitivities",
+    "sensitivity_arrays", "simulate", "simulate_arrays", "simulate_policy", "stream",
 ]  # fmt: skip
 
 _HOMES = {
@@ -37,7 +38,8 @@ _HOMES = {
     "DataError": "errors", "Dose": "dosing.regimen", "DosingError": "errors", "EventTable": "dosing.events",
     "Model": "models.loading", "ModelError": "errors", "Policy": "policy", "Regimen": "dosing.regimen",
     "SolverError": "errors", "Status": "status", "load_model": "models.loading", "noncompartmental": "outcomes.nca",
-    "read_nonmem": "dosing.nonmem", "replay": "policy", "simulate": "simulation",
+    "read_nonmem": "dosing.nonmem", "replay": "policy", "sensitivities": "sensitivity",
+    "sensitivity_arrays": "sensitivity", "simulate": "simulation",
     "simulate_arrays": "simulation", "simulate_policy": "simulation",
 }  # fmt: skip
 

@@ -120,9 +120,14 @@ def _divided(a: Expression, b: Expression, da: Expression, db: Expression) -> Ex
 
 
 def _raised(a: Expression, b: Expression, da: Expression, db: Expression) -> Expression:
-    by_base = multiply(multiply(b, power(a, subtract(b, ONE))), da)
-    by_exponent = ZERO if db == ZERO else multiply(multiply(power(a, b), Apply("log", (a,))), db)
-    return add(by_base, by_exponent)
+    """Derivative of a**b. Where a is 0 it is what it tends to when a and da go to 0 together: 0, not inf x 0."""
+    slope = multiply(b, power(a, subtract(b, ONE)))
+    steep = not isinstance(b, Number) or 0 < b.value < 1
+    by_base = multiply(choose(Apply("eq", (a, ZERO)), ZERO, slope) if steep and da != ZERO else slope, da)
+    if db == ZERO:
+        return by_base
+    by_exponent = multiply(power(a, b), Apply("log", (a,)))
+    return add(by_base, multiply(choose(_less(ZERO, a), by_exponent, ZERO), db))
 
 
 def _less(a: Expression, b: Expression) -> Expression:

@@ -1,0 +1,157 @@
+"""From break to break: what happens to states and derivatives at a break depends on the states there."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.dosing.schedule import Flags, Floats, Integers
+from engine.dosing.timeline import Timeline
+from engine.gradients.moves import Course, Settling
+from engine.gradients.settling import settle
+from engine.gradients.variational import Variational
+from engine.models import equations
+from engine.models.algebras.arrays import ARRAYS
+from engine.solvers.base import Problem, Solver, Trajectory
+from engine.status import Status
+
+
+def solve(problem: Problem, solver: Solver, system: Variational, course: Course) -> Trajectory:
+    """States and derivatives at the samples; what to do at breaks is done between two solutions."""
+    count = int(np.max(np.sum(course.breaks, axis=1), initial=0))
+    if not count:
+        return solver.solve(replace(problem, timeline=course.timeline))
+    return _Walk(problem, solver, system, course).go(count)
+
+
+@dataclass(slots=True, eq=False)
+class _Walk:
+    problem: Problem
+    solver: Solver
+    system: Variational
+    course: Course
+
+    def go(self, count: int) -> Trajectory:
+        """Solve to each subject's first break, do what is to do there, go on to the next."""
+        timeline = _rows(self._without_settled_resets(), self.problem.subjects)
+        width = timeline.time.shape[1]
+        places = np.sort(np.where(self.course.breaks, np.arange(width), width), axis=1)[:, :count]
+        ends = np.concatenate([places, np.full((len(places), 1), width)], axis=1)
+        found = _begin(self.problem, timeline.samples)
+        first, start = np.zeros(len(ends), dtype=np.int64), timeline.start
+        for last in ends.T:
+            piece = _until(timeline.part(first, last), timeline, last, start)
+            found = self._stretch(found, piece)
+            found = self._break(found, last)
+            first, start = last, piece.time[:, -1]
+        return found
+
+    def _without_settled_resets(self) -> Timeline:
+        """Leave out resets of nodes with a steady state, which are done before it."""
+        timeline = self.course.timeline
+        resets = timeline.resets.copy()
+        for one in self.course.settlings:
+            resets &= ~one.nodes(timeline)
+        return replace(timeline, resets=resets)
+
+    def _stretch(self, so_far: Trajectory, piece: Timeline) -> Trajectory:
+        sound = so_far.status == Status.ok
+        state = np.where(sound[:, None], so_far.state, self.problem.initial)
+        step = replace(self.problem, state=state, timeline=piece, largest=so_far.largest)
+        found = self.solver.solve(step)
+        seen = np.any(piece.slot[:, :, None] == np.arange(piece.samples), axis=1)[:, :, None]
+        status = np.where(sound, found.status, so_far.status).astype(np.int8)
+        return _sound(Trajectory(np.where(seen, found.samples, so_far.samples), found.state, status, found.largest))
+
+    def _break(self, found: Trajectory, node: Integers) -> Trajectory:
+        """Let arriving boluses and steady states act on states and derivatives."""
+        timeline = self.course.timeline
+        here = node < timeline.time.shape[1]
+        node = np.where(here, node, 0)
+        state, status = found.state + self._moved(found.state, node, here), found.status
+        for one in self.course.settlings:
+            due = here & one.steady.exists & (one.steady.node == node) & (status == Status.ok)
+            if due.any():
+                state, status = self._settled(one, node, due, state, status)
+        return _sound(found._replace(state=state, status=status))
+
+    def _moved(self, state: Floats, node: Integers, here: Flags) -> Floats:
+        """What the derivatives gain where a bolus that changes the rates arrives later or earlier."""
+        gained = np.zeros_like(state)
+        shifts = {q: np.where(here, _at(shift, node), 0.0) for q, shift in self.course.shifts.items()}
+        if not any(np.any(shift) for shift in shifts.values()):
+            return gained
+        base, timeline = self.system.base, self.course.timeline
+        before = state[:, : len(base.states)]
+        after = before.copy()
+        for number, into in enumerate(timeline.into):
+            if into < len(base.states):
+                after[:, into] += _at(timeline.jump[:, :, number], node)
+        time = _at(timeline.time, node)
+        drop = self._rates(before, time) - self._rates(after, time)
+        for (n, q), place in self.system.places.items():
+            if q in shifts:
+                gained[:, place] = drop[:, n] * shifts[q]
+        return gained
+
+    def _rates(self, state: Floats, time: Floats) -> Floats:
+        base = self.system.base
+        states = {name: state[:, n] for n, name in enumerate(base.state_names)}
+        found = equations.derivatives(base, ARRAYS, time, states, self.problem.parameters)
+        return np.stack([np.broadcast_to(value, time.shape) for value in found.values()], axis=1)
+
+    def _settled(
+        self, one: Settling, node: Integers, due: Flags, state: Floats, status: NDArray[np.int8]
+    ) -> tuple[Floats, NDArray[np.int8]]:
+        chosen = np.flatnonzero(due)
+        found, reached = settle(self.problem.take(chosen), self.solver, self.system, one.take(chosen), solve)
+        state, status = state.copy(), status.copy()
+        before = np.where(_at(self.course.timeline.resets, node)[:, None], self.problem.initial, state)
+        adds = np.broadcast_to(one.steady.adds, due.shape)
+        state[chosen] = found + np.where(adds[:, None], before, 0.0)[chosen]
+        status[chosen] = np.where(status[chosen] == Status.ok, reached, status[chosen])
+        return state, status
+
+
+def _at(values: NDArray[Any], node: Integers) -> NDArray[Any]:
+    """Values at a node of each subject; (1 or subject, node) to (subject)."""
+    return np.asarray(values[np.arange(len(node)) if len(values) > 1 else 0, node])
+
+
+def _sound(found: Trajectory) -> Trajectory:
+    """The same, NaN for subjects that failed."""
+    failed = found.status != Status.ok
+    found.samples[failed], found.state[failed] = np.nan, np.nan
+    return found
+
+
+def _begin(problem: Problem, samples: int) -> Trajectory:
+    unseen = np.full((problem.subjects, samples, problem.state.shape[1]), np.nan)
+    status = np.zeros(problem.subjects, dtype=np.int8)
+    return Trajectory(unseen, problem.state.copy(), status, problem.largest)
+
+
+def _rows(timeline: Timeline, count: int) -> Timeline:
+    """The same nodes, a row for each subject."""
+    if len(timeline.time) == count:
+        return timeline
+    names = ("start", "time", "resets", "slot", "event")
+    wide: dict[str, Any] = {n: np.repeat(getattr(timeline, n), count, axis=0) for n in names}
+    return replace(timeline, **wide)
+
+
+def _until(piece: Timeline, whole: Timeline, last: Integers, start: Floats) -> Timeline:
+    """A stretch from ``start`` that goes on to where the node ``last`` is, and does nothing there."""
+    width = whole.time.shape[1]
+    time = _at(whole.time, np.minimum(last, width - 1))[:, None]
+
+    def more(values: NDArray[Any], empty: Any) -> NDArray[Any]:
+        shape = (len(values), 1, *values.shape[2:])
+        return np.concatenate([values, np.full(shape, empty, dtype=values.dtype)], axis=1)
+
+    return replace(
+        piece, start=start, time=np.concatenate([np.maximum(piece.time, start[:, None]), time], axis=1),
+        jump=more(piece.jump, 0.0), rate=more(piece.rate, 0.0), resets=more(piece.resets, False),
+        slot=more(piece.slot, -1), event=more(piece.event, -1),
+    )  # fmt: skip

@@ -1,0 +1,118 @@
+"""How outputs change with parameters: named arrays and plain ones around :mod:`engine.gradients.forward`."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engine.dosing.schedule import Floats
+from engine.errors import DataError
+from engine.execute import Executor, Serial
+from engine.gradients.forward import Task, differentiate
+from engine.models.specification import Model
+from engine.simulation import Dosing, arrange
+from engine.solvers.base import Solver
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class SensitivityArrays(NamedTuple):
+    """What :func:`sensitivity_arrays` gives.
+
+    ``outputs`` (subject, sample) by name; ``slopes``, their derivatives, (subject, sample, parameter); ``wrt``, the
+    parameters; ``status`` (subject), codes of :class:`engine.Status`; ``time`` of the samples, (1 or subject, sample);
+    ``solver`` that was used and ``reason`` why.
+    """
+
+    outputs: dict[str, Floats]
+    slopes: dict[str, Floats]
+    wrt: tuple[str, ...]
+    status: NDArray[np.int8]
+    time: Floats
+    solver: str
+    reason: str
+
+
+def sensitivity_arrays(
+    model: Model, parameters: Mapping[str, ArrayLike], dosing: Dosing, times: ArrayLike | None = None, *,
+    wrt: Sequence[str] | None = None, outputs: Sequence[str] | None = None, solver: str | Solver = "auto",
+    executor: Executor | None = None, before_dose: bool = False,
+) -> SensitivityArrays:  # fmt: skip
+    """Outputs and their derivatives as plain arrays; :func:`sensitivities` says what the arguments mean.
+
+    ``outputs`` are the names of those wanted; all when None.
+    """
+    names = _known(model.parameter_names, wrt, "wrt", f"a parameter of model {model.name}")
+    wanted = _known(model.output_names, outputs, "outputs", f"an output of model {model.name}")
+    found = arrange(model, parameters, dosing, times, solver=solver, before_dose=before_dose)
+    whole, count = found.whole, len(found.row)
+    shape = (count, whole.samples.time.shape[1])
+    values = {name: np.empty(shape) for name in wanted}
+    slopes = {name: np.empty((*shape, len(names))) for name in wanted}
+    status = np.empty(count, dtype=np.int8)
+    tasks = [Task(block, names, wanted) for block in found.blocks()]
+    for part, done in zip(found.parts(), (executor or Serial()).map(differentiate, tasks), strict=True):
+        status[part] = done.status
+        for name in wanted:
+            values[name][part], slopes[name][part] = done.values[name], done.slopes[name]
+    return SensitivityArrays(values, slopes, names, status, whole.samples.time, whole.solver.name, found.reason)
+
+
+def sensitivities(
+    model: Model, parameters: "Mapping[str, float] | xr.Dataset", dosing: Dosing, times: ArrayLike | None = None, *,
+    wrt: Sequence[str] | None = None, solver: str | Solver = "auto", executor: Executor | None = None,
+    before_dose: bool = False,
+) -> "xr.Dataset":  # fmt: skip
+    """Simulate each subject and differentiate its outputs by its parameters.
+
+    The derivatives are states of their own (forward variational equations), solved together with the model's.
+
+    Parameters
+    ----------
+    model, parameters, dosing, times, solver, executor, before_dose
+        As for :func:`engine.simulate`; a policy has no derivatives.
+    wrt
+        Names of the parameters to differentiate by; all when None.
+
+    Returns
+    -------
+    Dataset
+        Every output, (subject, time), and its derivative ``d_<output>``, (subject, time, parameter), whose coordinate
+        ``derivative_units`` is the output's unit per the parameter's; ``status``, (subject). A subject that fails is
+        NaN. A sample at the very time at which a dose with a lag arrives has the derivative of the side it is on:
+        after the dose.
+
+    Raises
+    ------
+    DataError, DosingError, ModelError, SolverError
+        Naming the field, what it got and what it wanted. ModelError where the equations jump at a time that depends on
+        the states or parameters. DosingError for a steady state added to what is there (SS 2) in a model that is not
+        linear.
+    """
+    from engine.labels import label, unlabel
+    from engine.simulation import Arrays
+
+    named, subject = unlabel(model, parameters, dosing)
+    found = sensitivity_arrays(
+        model, named, dosing, times, wrt=wrt, solver=solver, executor=executor, before_dose=before_dose
+    )
+    out = label(model, Arrays(found.outputs, found.status, found.time, found.solver, found.reason), subject)
+    units = {one.name: one.unit for one in model.parameters}
+    slopes: dict[str, Any] = {}
+    for output in model.outputs:
+        about = {"meaning": f"derivative of {output.name} by each parameter", "units": f"{output.unit} / parameter"}
+        slopes[f"d_{output.name}"] = (("subject", "time", "parameter"), found.slopes[output.name], about)
+    return out.assign(slopes).assign_coords(
+        parameter=list(found.wrt), parameter_units=("parameter", [units[name] for name in found.wrt])
+    )
+
+
+def _known(names: Sequence[str], asked: Sequence[str] | None, field: str, what: str) -> tuple[str, ...]:
+    if asked is None:
+        return tuple(names)
+    if isinstance(asked, str) or (unknown := [name for name in asked if name not in names]):
+        wrong = asked if isinstance(asked, str) else unknown[0]
+        raise DataError(f"{field}: {wrong!r} is not {what}; a list of names is wanted, of {', '.join(names)}")
+    return tuple(dict.fromkeys(asked))
