@@ -147,7 +147,8 @@ def settle(person: Person, record: Mapping[str, float], p: Mapping[str, float]) 
     one = Person(person.system, start, 0.0)
     if record["amt"] == 0:  # an infusion since ever, which stops here
         into = max(int(record["cmt"]), 1) - 1
-        one.flowing = [(np.inf, into, record["rate"])]
+        rate = person.system.enter(p)[into][3] if record["rate"] == -1 else record["rate"]
+        one.flowing = [(np.inf, into, rate)]
         _repeat(one, None, 8.0, p)
         one.flowing = []
     else:
