@@ -1,7 +1,7 @@
 """One block of subjects, from parameters and doses to outputs: the unit of work that travels to a worker."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ class Block:
 
 def size(model: Model, samples: int) -> int:
     """Subjects of a block, so that its trajectories at this many times fit into some 32 MB."""
-    numbers = samples * (len(model.states) + len(model.outputs))
+    numbers = samples * (len(_observed(model).states) + len(model.outputs))
     return min(SIZE, max(_LEAST, _NUMBERS // max(numbers, 1)))
 
 
@@ -144,7 +144,7 @@ def _sound(schedule: Schedule, given: Administration, covariates: Covariates | N
 
 def _solve(block: Block, steps: Timeline) -> Trajectory:
     if block.covariates is None:
-        return block.solver.solve(problem(block, steps))
+        return block.solver.solve(replace(problem(block, steps), observed=_observed(block.model).states))
     return stretches.solve(block.solver, block.model, block.parameters, block.covariates, steps)
 
 
@@ -155,13 +155,14 @@ def problem(block: Block, steps: Timeline) -> Problem:
 
 
 def observe(block: Block, states: Floats, time: Floats) -> dict[str, Floats]:
-    """Outputs at states (subject, sample, state) and times (row, sample)."""
-    shape, (names, spread) = states.shape[:2], _observed(block.model)
+    """Outputs at states (subject, sample, all or observed state) and times (row, sample)."""
+    shape, (names, positions, spread) = states.shape[:2], _observed(block.model)
+    held = positions if states.shape[2] < len(block.model.states) else range(len(block.model.states))
     known = {name: values[:, None] for name, values in block.parameters.items() if name in names}
     if block.covariates is not None:
         place = block.samples.position * STEPS + SAMPLE
         known |= block.covariates.at(block.covariates.stretch(block.samples.time, place))
-    known |= {name: states[:, :, n] for n, name in enumerate(block.model.state_names) if name in names}
+    known |= {block.model.state_names[state]: states[:, :, n] for n, state in enumerate(held)}
     known |= {"t": time} if "t" in names else {}
     if spread:
         known = {name: np.array(np.broadcast_to(values, shape), order="C") for name, values in known.items()}
@@ -169,16 +170,28 @@ def observe(block: Block, states: Floats, time: Floats) -> dict[str, Floats]:
     return {name: np.broadcast_to(np.asarray(value, dtype=np.float64), shape) for name, value in found.items()}
 
 
-@lru_cache(maxsize=64)
-def _observed(model: Model) -> tuple[frozenset[str], bool]:
-    """Names the outputs are computed from; whether values must lie side by side in memory to give the same bits.
+class _Observed(NamedTuple):
+    """What outputs are computed from.
 
-    numpy computes powers, exponentials and the like by other means for values that lie apart or repeat.
+    ``names`` of parameters, states and ``t``; positions of those that are ``states``; ``spread`` where values must lie
+    side by side in memory to give the same bits: numpy computes powers, exponentials and the like by other means for
+    values that lie apart or repeat.
     """
+
+    names: frozenset[str]
+    states: tuple[int, ...]
+    spread: bool
+
+
+@lru_cache(maxsize=64)
+def _observed(model: Model) -> _Observed:
+    """What the outputs of a model are computed from."""
     outputs = [output.value for output in model.outputs]
     used = [*outputs, *(expression for _, expression in equations.let_used(model, outputs))]
     operations = {node.operation for expression in used for node in walk(expression) if isinstance(node, Apply)}
-    return frozenset().union(*(expression.names for expression in used)), not operations <= _EXACT
+    names = frozenset().union(*(expression.names for expression in used))
+    states = tuple(n for n, name in enumerate(model.state_names) if name in names)
+    return _Observed(names, states, not operations <= _EXACT)
 
 
 def _check_modelled(block: Block) -> None:

@@ -32,6 +32,8 @@ class Problem:
         What happens when.
     largest
         Largest dose before the timeline's start, (subject); 0 for none.
+    observed
+        Positions of the states whose samples are wanted; None for all. A solver may give samples of these alone.
     """
 
     model: Model
@@ -40,6 +42,7 @@ class Problem:
     state: Floats
     timeline: Timeline
     largest: Floats
+    observed: tuple[int, ...] | None = None
 
     @property
     def subjects(self) -> int:
@@ -52,13 +55,13 @@ class Problem:
             return self
         parameters = {name: values[subjects] for name, values in self.parameters.items()}
         arrays = self.initial[subjects], self.state[subjects], self.timeline.take(subjects), self.largest[subjects]
-        return Problem(self.model, parameters, *arrays)
+        return Problem(self.model, parameters, *arrays, self.observed)
 
 
 class Trajectory(NamedTuple):
     """States at the samples, (subject, sample, state); states at the end, (subject, state); a Status each, (subject).
 
-    ``largest`` is the largest dose so far, (subject), to go on with. A subject that failed is NaN.
+    ``samples`` are of all states, or of the problem's ``observed`` ones alone. ``largest`` is the largest dose so far, (subject), to go on with. A subject that failed is NaN.
     """
 
     samples: Floats

@@ -87,8 +87,10 @@ def _march(problem: Problem, system: System) -> Trajectory:
     finite = np.empty(count)
     node, adds, settled, unsettled = _settled(system, timeline, count)
     all_sampled = np.count_nonzero(timeline.slot >= 0) == len(timeline.slot) * timeline.samples
-    sampled = np.full((len(state), count, timeline.samples), 0.0 if all_sampled else np.nan)
-    pattern = system.pattern(timeline)
+    observed = tuple(range(len(state))) if problem.observed is None else problem.observed
+    shape = len(observed), count, timeline.samples
+    sampled = np.empty(shape) if all_sampled else np.full(shape, np.nan)
+    pattern = system.pattern(timeline, observed)
     kept = np.empty(KEPT * LANES * (1 + len(pattern.reached)))
     start = np.broadcast_to(timeline.start[:, None], (len(timeline.time), 1))
     matrix = np.array([system.matrix[place] for place in pattern.matrix])

@@ -23,10 +23,10 @@ class System(NamedTuple):
     inputs: tuple[int, ...]
     forcing: tuple[Floats, ...]
 
-    def pattern(self, timeline: Timeline) -> Pattern:
-        """What of this system is compiled for subjects with these doses."""
+    def pattern(self, timeline: Timeline, observed: tuple[int, ...]) -> Pattern:
+        """What of this system is compiled for subjects with these doses, of whom these states are wanted."""
         between = tuple(sorted(place for place in self.matrix if max(place) < self.states))
-        return Pattern(self.states, between, self.inputs, timeline.into, timeline.infused)
+        return Pattern(self.states, between, self.inputs, timeline.into, timeline.infused, observed)
 
     def powers(self, step: Floats) -> Entries:
         """Find exp(matrix x step)."""

@@ -47,6 +47,8 @@ class Pattern:
         States of the columns of the timeline's jumps and rates.
     infused
         Positions in ``into`` of those that something flows into.
+    observed
+        States whose samples are kept.
     """
 
     states: int
@@ -54,6 +56,7 @@ class Pattern:
     inputs: tuple[int, ...]
     into: tuple[int, ...]
     infused: tuple[int, ...]
+    observed: tuple[int, ...]
 
     @property
     def reached(self) -> tuple[Place, ...]:
@@ -251,8 +254,8 @@ class _March:
 
     def _keep(self, lane: int, slot: Any) -> None:
         writer, builder = self.writer, self.builder
-        for number, state in enumerate(self.state):
-            value = builder.extract_element(writer.get(state).value, INDEX(lane))
+        for number, state in enumerate(self.pattern.observed):
+            value = builder.extract_element(writer.get(self.state[state]).value, INDEX(lane))
             line = builder.add(builder.mul(INDEX(number), writer.whole("subjects")), self.subjects[lane])
             place = builder.add(builder.mul(line, writer.whole("samples")), slot)
             builder.store(value, builder.gep(writer.numbers("sampled"), [place]))

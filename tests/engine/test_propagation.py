@@ -13,7 +13,7 @@ def _march(matrix: np.ndarray, steps: np.ndarray, jump: np.ndarray, rate: np.nda
     count, size = matrix.shape[:2]
     nodes = steps.shape[1]
     places = tuple((i, j) for i in range(size) for j in range(size) if np.any(matrix[:, i, j]))
-    pattern = Pattern(size, places, (0,), (0,), (0,))
+    pattern = Pattern(size, places, (0,), (0,), (0,), tuple(range(size)))
     sampled = np.full((size, count, nodes), np.nan)
     kernel(pattern)(
         count, nodes, nodes, np.array([matrix[:, i, j] for i, j in places]), np.zeros((1, count)),
