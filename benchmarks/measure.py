@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
-PACKAGES = ("trialtwin", "numpy", "pymc", "nutpie", "heyoka", "dask", "xarray")
+PACKAGES = ("trialtwin", "numpy", "pymc", "nutpie", "heyoka", "llvmlite", "numba", "dask", "xarray")
 
 
 def machine() -> dict[str, str | int | float]:
@@ -48,9 +48,14 @@ def measure(work: Callable[[], object], *, runs: int, warm: bool) -> dict[str, A
     """
     first = _seconds(work) if warm else None
     times = [_seconds(work) for _ in range(runs)]
-    found: dict[str, Any] = {"median_s": statistics.median(times), "min_s": min(times), "max_s": max(times)}
-    found |= {"runs": runs, "times_s": times}
+    found = summary(times)
     return found if first is None else found | {"first_call_s": first}
+
+
+def summary(times: list[float]) -> dict[str, Any]:
+    """Median, smallest and largest of the times of several runs, and all of them."""
+    found: dict[str, Any] = {"median_s": statistics.median(times), "min_s": min(times), "max_s": max(times)}
+    return found | {"runs": len(times), "times_s": times}
 
 
 def record(name: str, rows: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -72,7 +77,7 @@ def record(name: str, rows: Mapping[str, Mapping[str, Any]]) -> Path:
     return path
 
 
-_TIMES = ("median_s", "min_s", "max_s", "times_s")
+_TIMES = ("median_s", "min_s", "max_s", "times_s", "lsoda_times_s")
 
 
 def _short(value: object) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("fit", "draw", "simulate", "trial")
+NAMES = ("fit", "draw", "simulate", "workloads", "trial")
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->\n"
-NOT_SHOWN = ("median_s", "min_s", "max_s", "times_s", "runs", "first_call_s")
+NOT_SHOWN = ("median_s", "min_s", "max_s", "times_s", "runs", "first_call_s", "lsoda_times_s")
 
 
 def main(names: list[str]) -> None:
@@ -41,12 +41,18 @@ def _section(name: str, result: dict[str, Any]) -> str:
     for label, row in result["rows"].items():
         first = f"{row['first_call_s']:.2f} s" if "first_call_s" in row else ""
         more = ", ".join(f"{key} {_short(value)}" for key, value in row.items() if key not in NOT_SHOWN)
-        span = f"{row['min_s']:.2f} to {row['max_s']:.2f} s"
-        rows.append(f"| {label} | {row['median_s']:.2f} s | {span} | {row['runs']} | {first} | {more} |")
+        span = f"{_seconds(row['min_s'])} to {_seconds(row['max_s'])} s"
+        rows.append(f"| {label} | {_seconds(row['median_s'])} s | {span} | {row['runs']} | {first} | {more} |")
     return "\n".join(rows) + "\n"
 
 
+def _seconds(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.4f}"
+
+
 def _short(value: object) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:,.3g}" if isinstance(value, float) and value < 1000 else f"{value:,.0f}"
 
 

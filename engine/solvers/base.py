@@ -61,7 +61,8 @@ class Problem:
 class Trajectory(NamedTuple):
     """States at the samples, (subject, sample, state); states at the end, (subject, state); a Status each, (subject).
 
-    ``samples`` are of all states, or of the problem's ``observed`` ones alone. ``largest`` is the largest dose so far, (subject), to go on with. A subject that failed is NaN.
+    ``samples`` are of all states, or of the problem's ``observed`` ones alone. ``largest`` is the largest dose so far,
+    (subject), to go on with. A subject that failed is NaN.
     """
 
     samples: Floats
