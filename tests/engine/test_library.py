@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import heyoka as hy
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
 import sympy as sp
@@ -112,35 +113,30 @@ def test_every_algebra_computes_the_same(name):
     compiled = hy.cfunc(list(exact.values()), vars=list(variables.values()))
     symbols = {key: sp.Symbol(key, real=True) for key in keys}
     symbolic = everything(model, SYMBOLS, sp.Float(T), *split(model, symbols))
+    algebraic = sp.lambdify(list(symbols.values()), list(symbolic.values()), "math")
     tensors = {key: pt.dscalar(key) for key in keys}
-    graphs = everything(model, TENSORS, T, *split(model, tensors))
+    graphs = [pt.as_tensor(value) for value in everything(model, TENSORS, T, *split(model, tensors)).values()]
+    plain = Mode(linker="py", optimizer=None)
+    graph = pytensor.function(list(tensors.values()), graphs, on_unused_input="ignore", mode=plain)
     for point in points(model):
-        wanted = {k: float(v) for k, v in everything(model, ARRAYS, T, *split(model, point)).items()}
-        assert all(np.isfinite(value) for value in wanted.values())
-        by_taylor = compiled([point[key] for key in keys], time=T)
-        np.testing.assert_allclose(by_taylor, list(wanted.values()), rtol=1e-12, atol=1e-12)
-        substituted = {symbols[key]: value for key, value in point.items()}
-        for key, value in wanted.items():
-            assert float(sp.sympify(symbolic[key]).subs(substituted)) == pytest.approx(value, rel=1e-11, abs=1e-11)
-            given = {tensors[k]: np.float64(v) for k, v in point.items()}
-            graph = pt.as_tensor(graphs[key])
-            found = graph.eval(given, on_unused_input="ignore", mode=Mode(linker="py", optimizer=None))
-            assert float(found) == pytest.approx(value, rel=1e-12, abs=1e-12)
+        wanted = [float(v) for v in everything(model, ARRAYS, T, *split(model, point)).values()]
+        assert all(np.isfinite(wanted))
+        values = [point[key] for key in keys]
+        np.testing.assert_allclose(compiled(values, time=T), wanted, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(algebraic(*values), wanted, rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(graph(*values), wanted, rtol=1e-12, atol=1e-12)
 
 
 def test_the_jacobian_is_sympys(name):
     model = load_model(name)
     symbols = {key: sp.Symbol(key, real=True) for key in (*model.state_names, *model.parameter_names)}
     rates = equations.derivatives(model, SYMBOLS, sp.Float(T), *split(model, symbols))
+    states = [symbols[name] for name in model.state_names]
+    theirs = sp.lambdify(list(symbols.values()), sp.Matrix(list(rates.values())).jacobian(states).tolist(), "math")
     ours = structure.jacobian(model)
     for point in points(model, 2):
-        at = {symbols[key]: value for key, value in point.items()}
-        for i, target in enumerate(model.state_names):
-            for j, source in enumerate(model.state_names):
-                wanted = float(sp.diff(rates[target], symbols[source]).subs(at))
-                assert float(evaluate(ours[i][j], {**point, "t": T}, ARRAYS)) == pytest.approx(
-                    wanted, rel=1e-10, abs=1e-12
-                )
+        found = [[float(evaluate(entry, {**point, "t": T}, ARRAYS)) for entry in row] for row in ours]
+        np.testing.assert_allclose(found, theirs(*point.values()), rtol=1e-10, atol=1e-12)
 
 
 def test_a_linear_model_is_its_matrix(name):
