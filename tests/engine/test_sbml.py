@@ -83,7 +83,8 @@ def test_libroadrunner_simulates_the_same(name: str) -> None:
     called = [element.getId() for element in written.getListOfParameters()][-len(own) :]
     found = independent(write_sbml(model), called, times)
     for column, values in zip(found.T, own.values(), strict=True):
-        np.testing.assert_allclose(column, values, rtol=1e-6, atol=1e-9 * np.abs(values).max())
+        # What is left of a drug may be below the reference's own absolute tolerance, 1e-12.
+        np.testing.assert_allclose(column, values, rtol=1e-6, atol=1e-12 + 1e-9 * np.abs(values).max())
 
 
 # ---- units
