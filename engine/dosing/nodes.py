@@ -1,6 +1,7 @@
 """From a schedule and the subjects' lags, bioavailabilities and infusion times to a timeline."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,7 +54,34 @@ def build(
     covariates
         Parameters that change with time; there is a node at the end of each of their stretches.
     """
+    if covariates is None and all(len(a) == 1 for a in (schedule.start, samples.time, *administration)):
+        return _shared(_Row(schedule, administration, samples))
     return lay_out(schedule, *arrivals(schedule, administration, covariates), samples, covariates)[0]
+
+
+class _Row:
+    """What a timeline of one row follows from; equal to another of the same content, to the bit."""
+
+    def __init__(self, schedule: Schedule, administration: Administration, samples: Samples) -> None:
+        self.schedule, self.administration, self.samples = schedule, administration, samples
+        arrays = [getattr(schedule, field.name) for field in fields(schedule)]
+        self.content = tuple(values.tobytes() for values in (*arrays, *administration, *samples))
+
+    def __hash__(self) -> int:
+        return hash(self.content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Row) and self.content == other.content
+
+
+@lru_cache(maxsize=16)
+def _shared(row: _Row) -> Timeline:
+    """Timeline that the blocks of a simulation share; its arrays cannot be written."""
+    timeline = lay_out(row.schedule, *arrivals(row.schedule, row.administration), row.samples)[0]
+    for field in fields(timeline):
+        if isinstance(values := getattr(timeline, field.name), np.ndarray):
+            values.setflags(write=False)
+    return timeline
 
 
 def lay_out(
