@@ -219,7 +219,7 @@ def _steady_state(dose: Dose) -> int:
 
 def _times(dose: Dose) -> int:
     whole = isinstance(dose.times, int | float) and not isinstance(dose.times, bool) and dose.times % 1 == 0
-    if not whole or dose.times < 1:
+    if not whole or not 1 <= dose.times < 2**53:
         raise DosingError(f"dose: times is {dose.times!r}; how many doses, 1 or more, is wanted")
     return int(dose.times)
 
@@ -243,7 +243,7 @@ def _check(dose: Dose) -> None:
 
 
 def _check_steady_state(dose: Dose) -> None:
-    endless = dose.amount == 0 and isinstance(dose.rate, float)
+    endless = dose.amount == 0 and dose.rate is not None
     if endless and not dose.steady_state:
         raise DosingError("dose: amount 0 with a rate is a constant infusion; it is wanted with steady_state=1")
     if endless and (dose.every is not None or dose.times > 1):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import memory
 from engine.dosing.events import EventTable
 from engine.dosing.regimen import MODELLED, Dose, Regimen, in_units
 from engine.errors import DosingError
@@ -22,6 +23,9 @@ type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
 type Flags = NDArray[np.bool_]
 
+
+_MANY, _BYTES = 1e6, 400
+"""Doses of a block after which memory is asked for, and what one takes, on its way to a solver too."""
 
 # Order at one time: ends of infusions, doses that arrive late, samples before a dose, the records in their order,
 # samples after them. A record's own steps: reset, steady state, dose, sample.
@@ -163,7 +167,8 @@ def state_index(model: Model, name: str, where: str) -> int:
 
 def _flat_doses(doses: Sequence[tuple[int, int, Dose]]) -> _Flat:
     each = np.asarray([dose.times for _, _, dose in doses], dtype=np.int64)
-    row, number = np.repeat(np.asarray([row for row, _, _ in doses], dtype=np.int64), each), _count(each)
+    number = _count(each)
+    row = np.repeat(np.asarray([row for row, _, _ in doses], dtype=np.int64), each)
     speeds = [_speed(dose) for _, _, dose in doses]
 
     def spread(values: Sequence[float]) -> Floats:
@@ -219,6 +224,9 @@ def _states(model: Model, table: EventTable, cmt: Integers, doses: Flags) -> Int
 
 def _count(each: Integers) -> Integers:
     """Number the repetitions: 0, 1, ... for each of the entries repeated that often."""
+    total = float(np.sum(each, dtype=np.float64))
+    if total > _MANY:
+        memory.refuse(int(_BYTES * total), f"dosing: {total:,.0f} doses at once take {{size}}; lessen times or ADDL")
     ends = np.cumsum(each)
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - each, each)
 

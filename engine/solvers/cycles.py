@@ -20,7 +20,7 @@ type Move = Callable[[Floats, Floats, Floats], Floats]
 """State (state, lane) after lengths of time (lane) with inflows (state, lane); NaN where the solver failed."""
 
 _FIRST_CYCLES, _NEWTON_STEPS = 3, 25
-_DIFFERENCE, _SETTLED = 1e-6, 1e-9
+_DIFFERENCE, _SETTLED, _NOTHING = 1e-6, 1e-9, 1e-15
 
 
 class Series(NamedTuple):
@@ -90,11 +90,13 @@ def settle(dose: Series, initial: Floats, move: Move) -> tuple[Floats, NDArray[n
     state = initial + arrival
     for _ in range(_FIRST_CYCLES):
         state = cycle(state)
-    state, reached = _newton(cycle, state)
+    size = np.max(np.abs(initial) + arrival + flow * np.minimum(duration, dose.interval), axis=0)
+    state, reached = _newton(cycle, state, _NOTHING * size)
     return pass_(state, dose.phase), reached
 
 
-def _newton(cycle: Callable[[Floats], Floats], state: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def _newton(cycle: Callable[[Floats], Floats], state: Floats, nothing: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """State that the cycle brings back to itself, from a guess; states below ``nothing``, (lane), count as 0."""
     reached = np.zeros(state.shape[1], dtype=bool)
     for _ in range(_NEWTON_STEPS):
         after = cycle(state)
@@ -102,7 +104,7 @@ def _newton(cycle: Callable[[Floats], Floats], state: Floats) -> tuple[Floats, N
         fine = np.all(np.isfinite(slope), axis=(1, 2)) & np.all(np.isfinite(after), axis=0)
         matrix = np.where(fine[:, None, None], np.eye(len(state)) - slope, np.eye(len(state)))
         step = _solve(matrix, np.where(fine, after - state, np.nan))
-        scale = np.abs(state) + 1e-6 * np.max(np.abs(state), axis=0)
+        scale = np.abs(state) + 1e-6 * np.max(np.abs(state), axis=0) + nothing / _SETTLED
         small = np.all(np.abs(step) <= _SETTLED * scale, axis=0)
         state = np.where(reached, state, state + step)
         stable = np.max(np.abs(np.linalg.eigvals(np.where(fine[:, None, None], slope, 0.0))), axis=1) < 1

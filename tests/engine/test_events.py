@@ -1,5 +1,6 @@
 """Event tables and reading NONMEM data sets."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 import engine
+from engine.dosing.events import from_records
 from engine.errors import DataError, DosingError
 
 HEADER = "ID,TIME,AMT,EVID,MDV,DV,WT,SEX\n"
@@ -150,3 +152,64 @@ def test_a_stop_changes_nothing(oral: engine.Model, person: dict[str, float]) ->
     np.testing.assert_allclose(
         with_stop, _simulate(oral, person, (0, 100, 1, 1, 0, 0, 0, 0), (9, *OBSERVE)), rtol=1e-13
     )
+
+
+@pytest.mark.parametrize("solver", ["closed_form", "taylor", "reference"])
+def test_a_steady_state_without_a_dose_is_that_of_the_equations(
+    make_model: Callable[..., engine.Model], solver: str
+) -> None:
+    """AMT, RATE and II 0 with SS 1: what the system comes to by itself; something made inside it, or nothing."""
+    model = make_model(
+        {"k": "1/h", "make": "mg/h", "base": "mg"},
+        {"a": {"unit": "mg", "initial": "base"}},
+        {"a": "make - k * a"},
+        {"a": ("a", "mg")},
+    )
+    frame = pd.DataFrame({"ID": 1, "TIME": [0, 4, 4], "EVID": [0, 1, 0], "AMT": 0, "SS": [0, 1, 0]})
+    table = engine.read_nonmem(frame)
+    for made in (0.0, 3.0):
+        found = engine.simulate_arrays(model, {"k": 0.5, "make": made, "base": 5.0}, table, solver=solver)
+        assert found.status[0] == engine.Status.ok
+        np.testing.assert_allclose(found.outputs["a"][0], [5, made / 0.5], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["closed_form", "taylor", "reference"])
+def test_a_constant_infusion_may_have_the_model_s_rate(make_model: Callable[..., engine.Model], solver: str) -> None:
+    """AMT 0, RATE -1, SS 1 (NONMEM Users Guide VI, III.F.5): the steady state of R, which stops at the record."""
+    model = make_model(
+        {"k": "1/h", "r": "mg/h"}, {"a": {"unit": "mg", "rate": "r"}}, {"a": "-k * a"}, {"a": ("a", "mg")}
+    )
+    frame = pd.DataFrame({"ID": 1, "TIME": [1, 1, 3], "EVID": [1, 0, 0], "AMT": 0, "SS": [1, 0, 0], "RATE": [-1, 0, 0]})
+    table, person = engine.read_nonmem(frame), {"k": 0.5, "r": 7.0}
+    found = engine.simulate_arrays(model, person, table, solver=solver).outputs["a"][0]
+    np.testing.assert_allclose(found, 14 * np.exp([0, -1]), rtol=1e-9)
+    dose = engine.Dose(0, "a", at=1, rate="model", steady_state=1)
+    again = engine.simulate_arrays(model, person, engine.Regimen(dose), [1.0, 3.0], solver=solver).outputs["a"][0]
+    np.testing.assert_allclose(again, found, rtol=1e-9)
+
+
+def test_subjects_without_records_or_doses(oral: engine.Model, person: dict[str, float]) -> None:
+    table = engine.EventTable.from_amounts([[np.nan], [4.0], [np.nan]], [0.0], "central")
+    found = engine.simulate_arrays(oral, person, table, [0.0, 1.0]).outputs["total"]
+    np.testing.assert_array_equal(found[:, 0], [0, 4, 0])
+
+
+def test_one_subject_s_many_doses_take_no_room_for_the_others(oral: engine.Model, person: dict[str, float]) -> None:
+    """Additional doses are written out block by block, and a number that cannot be is refused."""
+    count = 20_000
+    who = np.arange(count)
+    table = from_records(
+        who, who, np.zeros(count), evid=np.ones(count), amt=np.ones(count), addl=np.where(who == 7, 300, 1),
+        ii=np.full(count, 12.0),
+    )  # fmt: skip
+    from engine import memory
+
+    before = memory.resident()
+    found = engine.simulate_arrays(oral, person, table, [1.0])
+    assert memory.resident() - before < 400e6
+    assert not found.status.any()
+    huge = from_records([1], [0], [0.0], evid=[1], amt=[1.0], addl=[2**40], ii=[1.0])
+    with pytest.raises(engine.SizeError, match="doses"):
+        engine.simulate_arrays(oral, person, huge, [1.0])
+    with pytest.raises(engine.SizeError, match="doses"):
+        engine.simulate_arrays(oral, person, engine.Regimen(engine.Dose(1, "depot", every=1, times=2**40)), [1.0])
