@@ -27,7 +27,8 @@ class Gathered:
 
     ``names`` maps identifiers to our names; ``over`` the species whose symbol is a concentration to their compartment;
     ``values`` the declared value of each quantity by name; ``units`` the unit by name; ``starts`` initial assignments
-    by identifier; ``shown`` identifiers worth reporting; ``missing`` what has no unit.
+    by identifier; ``frozen`` let entries that keep their value at time 0; ``shown`` identifiers worth reporting;
+    ``missing`` what has no unit.
     """
 
     model: Any
@@ -48,6 +49,7 @@ class Gathered:
     units: dict[str, str] = field(default_factory=dict)
     meanings: dict[str, str] = field(default_factory=dict)
     starts: dict[str, Any] = field(default_factory=dict)
+    frozen: list[str] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
@@ -194,10 +196,14 @@ def _is_taken(name: str) -> bool:
 
 
 def _is_concentration(model: Any, species: Any) -> bool:
-    """Whether the symbol of a species that changes by reactions or rates is a concentration."""
+    """Whether the symbol of a species is a concentration, to be computed from an amount that we keep."""
     compartment = model.getCompartment(species.getCompartment())
     sized = compartment is not None and compartment.getSpatialDimensionsAsDouble() != 0
-    return sized and not species.getHasOnlySubstanceUnits() and is_state(model, species)
+    if not sized or species.getHasOnlySubstanceUnits():
+        return False
+    ruled = model.getRule(species.getId()) is not None
+    stretched = model.getRule(species.getCompartment()) is not None
+    return is_state(model, species) or (stretched and not ruled)
 
 
 def is_state(model: Any, species: Any) -> bool:
@@ -240,9 +246,12 @@ def _species(found: Gathered, one: Any) -> None:
     if compartment is None:
         raise ModelError(f"species {one.getId()}: there is no compartment {one.getCompartment()!r}")
     _quantity(found, one, substance, one.getInitialAmount() if one.isSetInitialAmount() else None)
-    if is_state(found.model, one) or one.getHasOnlySubstanceUnits() or compartment.getSpatialDimensionsAsDouble() == 0:
-        return
     name, size = found.names[one.getId()], found.values.get(found.names[compartment.getId()])
+    if one.getId() in found.over and not is_state(found.model, one) and one.isSetInitialConcentration() and size:
+        found.values[name] = one.getInitialConcentration() * size
+    kept = one.getId() in found.over or one.getHasOnlySubstanceUnits()
+    if kept or compartment.getSpatialDimensionsAsDouble() == 0:
+        return
     if one.isSetInitialConcentration():
         found.values[name] = one.getInitialConcentration()
     elif name in found.values and size:

@@ -6,12 +6,13 @@ from typing import Any
 
 from engine.errors import ModelError
 from engine.interchange.draft import BARE, Draft
+from engine.interchange.measures import Measures
 from engine.interchange.sbml_document import document, read_text
 from engine.interchange.sbml_events import apply_events
 from engine.interchange.sbml_gathering import Gathered, gather
 from engine.interchange.sbml_reactions import apply_reactions
 from engine.interchange.sbml_rules import apply_rules, at_start
-from engine.models.algebras.units import UNITS, Measure, unit
+from engine.models.algebras.units import UNITS
 from engine.models.expression import Expression, Name, evaluate
 from engine.models.specification import Model
 
@@ -73,6 +74,8 @@ def _draft(found: Gathered) -> Draft:
 
 def _start_states(found: Gathered) -> None:
     """Turn initial values into expressions of parameters alone."""
+    for name in found.frozen:
+        found.let[name] = at_start(found, found.let[name], (name,))
     for name, given in found.states.items():
         if "initial" in given:
             given["initial"] = at_start(found, given["initial"], (name,))
@@ -81,7 +84,7 @@ def _start_states(found: Gathered) -> None:
 def _outputs(found: Gathered) -> dict[str, dict[str, Any]]:
     """Every species, as its symbol means it, and every quantity that a rule gives."""
     result: dict[str, dict[str, Any]] = {}
-    measures: dict[str, Measure] = {}
+    measures = Measures({**found.units, "t": found.time}, found.let)
     wanted = {name: found.symbol(identifier) for identifier, name in found.names.items() if identifier in found.shown}
     for name, expression in wanted.items():
         plain = expression == Name(name)
@@ -91,33 +94,14 @@ def _outputs(found: Gathered) -> dict[str, dict[str, Any]]:
     return result
 
 
-def _unit(found: Gathered, name: str, expression: Expression, measures: dict[str, Measure]) -> str:
+def _unit(found: Gathered, name: str, expression: Expression, measures: Measures) -> str:
     """Unit of an output: the one declared, else what its formula gives."""
     if found.unitless:
         return "1"
     if (declared := found.units.get(name)) is not None and expression == Name(name):
         return declared
     try:
-        return str(evaluate(expression, _Measures(found, measures), UNITS))
+        return str(evaluate(expression, measures, UNITS))
     except ModelError:
         found.missing.append(name)
         return "1"
-
-
-class _Measures(dict[str, Measure]):
-    """Unit of each name, worked out when it is asked for."""
-
-    def __init__(self, found: Gathered, known: dict[str, Measure]) -> None:
-        super().__init__(known)
-        self._found = found
-
-    def __missing__(self, name: str) -> Measure:
-        declared = self._found.time if name == "t" else self._found.units.get(name)
-        if declared is not None:
-            measure = unit(declared)
-        elif name in self._found.let:
-            measure = evaluate(self._found.let[name], self, UNITS)
-        else:
-            raise ModelError(f"no unit is given for {name}")
-        self[name] = measure
-        return measure

@@ -128,7 +128,8 @@ def _start(found: Gathered, identifier: str, value: Expression) -> None:
         initial = multiply(value, found.symbol(found.over[identifier])) if is_species else value
         found.states.setdefault(name, {})["initial"] = initial
     elif name not in found.let:
-        found.let[name] = value if not _varies(found, value, ()) else at_start(found, value)
+        found.let[name] = value
+        found.frozen.append(name)
 
 
 def _constant(found: Gathered, identifier: str) -> None:
