@@ -11,11 +11,12 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,6 @@ AHEAD = 4
 """Items submitted for each worker before the first result is taken: enough to keep it busy, few to stay small."""
 RETRIES = 3
 """Times an item is tried again after its worker died; its numbers follow from its address, so they are the same."""
-PATIENCE = 60.0
-"""Seconds to wait for a cluster that has no workers any more: a dead one is replaced in less."""
 _LOOK = 2.0
 """Seconds between two looks at whether there still are workers."""
 
@@ -148,6 +147,11 @@ class Distributed(Executor):
 
     __slots__ = ()
 
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for a cluster that has no workers any more: a dead one is replaced in less."""
+        return 60.0
+
     @abstractmethod
     def connected(self) -> "AbstractContextManager[Client]":
         """Client of a scheduler whose workers work, or soon will, for as long as the context lasts."""
@@ -159,7 +163,7 @@ class Distributed(Executor):
             submit = partial(client.submit, function, pure=False)
             ahead = AHEAD * max(self.width(), _threads(client))
             try:
-                yield from _in_order(pending, submit, partial(_result, client), items, ahead)
+                yield from _in_order(pending, submit, partial(_result, client, self.patience), items, ahead)
             finally:
                 client.cancel(list(pending))  # type: ignore[no-untyped-call]
 
@@ -266,6 +270,51 @@ def _interrupts_kept() -> Iterator[list[int]]:
 
 
 @contextmanager
+def started(package: str, name: str, arguments: Mapping[str, Any]) -> Iterator[Any]:
+    """Start a cluster of one of Dask's packages, such as ``dask_jobqueue`` and ``SLURMCluster``; stopped at the end.
+
+    Raises
+    ------
+    ClusterError
+        When the package is not installed, or the cluster cannot be started.
+    """
+    kind = launcher(package, name)
+    with _interrupts_kept() as interrupted, _deaths_allowed():
+        try:
+            made = kind(**arguments)
+        except Exception as error:
+            raise ClusterError(f"cluster: {name} cannot be started: {type(error).__name__}: {error}") from error
+    with made as cluster:
+        if interrupted:
+            raise KeyboardInterrupt
+        yield cluster
+
+
+def launcher(package: str, name: str) -> Any:
+    """Class of one of Dask's own packages; ClusterError when it is not installed."""
+    try:
+        return getattr(import_module(package), name)
+    except ImportError as error:
+        raise ClusterError(
+            f"cluster: {package.partition('.')[0]} is not installed ({error}); it comes with `pip install "
+            "'trialtwin[cluster]'`"
+        ) from error
+
+
+@contextmanager
+def client_of(cluster: Any, timeout: float, waiting: str) -> "Iterator[Client]":
+    """Client of a cluster that has a worker; ClusterError when none comes in time, saying what was waited for."""
+    from distributed import Client
+
+    with Client(cluster) as client:  # type: ignore[no-untyped-call]
+        try:
+            client.wait_for_workers(1, timeout=timeout)
+        except TimeoutError as error:
+            raise ClusterError(f"cluster: no worker within {timeout:g} s; {waiting}") from error
+        yield client
+
+
+@contextmanager
 def _deaths_allowed() -> Iterator[None]:
     """Let a scheduler that starts here try an item again as often as we say when its worker dies."""
     import dask
@@ -298,7 +347,7 @@ def _in_order[Item](
         yield take(pending.popleft())
 
 
-def _result(client: "Client", future: Any) -> Any:
+def _result(client: "Client", patience: float, future: Any) -> Any:
     """Result of one item; ClusterError when its workers die of it, when none are left, or the scheduler is gone."""
     from distributed.scheduler import KilledWorker
 
@@ -317,8 +366,8 @@ def _result(client: "Client", future: Any) -> Any:
             if future.done():
                 raise  # the work's own
         lonely = None if _threads(client) else lonely or time.monotonic()
-        if lonely is not None and time.monotonic() - lonely > PATIENCE:
-            raise ClusterError(f"cluster: no workers for {PATIENCE:g} s; start some, then try again")
+        if lonely is not None and time.monotonic() - lonely > patience:
+            raise ClusterError(f"cluster: no workers for {patience:g} s; start some, then try again")
 
 
 def _threads(client: "Client") -> int:
@@ -330,3 +379,10 @@ def positive(field: str, value: object) -> None:
     """Refuse what is no whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ClusterError(f"{field}: wants a whole number of at least 1, got {value!r}")
+
+
+def __getattr__(name: str) -> Any:
+    """Executors that start a cluster of their own, beside the others."""
+    if name in ("Kubernetes", "SSH", "Slurm"):
+        return getattr(import_module("engine.clusters"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

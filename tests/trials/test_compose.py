@@ -4,9 +4,11 @@ import pytest
 import yaml
 
 import trials
+from engine.clusters import SSH, Kubernetes, Slurm
 from tests.trials.small import CURVE, SMALL, UNFITTED, crossover
 from trials.compose import composed, conf_dir, reread, understood
 from trials.folder import write_config
+from trials.making import make
 
 
 def test_a_scenario_is_the_protocol_with_what_it_sets():
@@ -33,6 +35,27 @@ def test_a_trial_is_a_value():
 def test_the_digest_does_not_depend_on_where_a_run_is_made():
     assert crossover().digest == crossover("cluster=local", "runs=elsewhere", "block=7").digest
     assert crossover().digest != crossover("seed=2").digest
+
+
+@pytest.mark.parametrize(
+    ("words", "executor"),
+    [
+        (["cluster=slurm", "cluster.workers=32", "cluster.queue=short", "cluster.prologue=[module load gcc]"],
+         Slurm(32, cores=4, memory="8GB", queue="short", prologue=("module load gcc",))),
+        (["cluster=kubernetes", "cluster.image=registry.example/trialtwin:1"],
+         Kubernetes(8, "registry.example/trialtwin:1")),
+        (["cluster=ssh", "cluster.hosts=[one,two]", "cluster.workers=4"], SSH(("one", "two"), workers=4)),
+    ],
+    ids=["slurm", "kubernetes", "ssh"],
+)  # fmt: skip
+def test_clusters_are_chosen_by_an_override(words, executor):
+    config = composed("config", ["trial=theophylline_bioequivalence", *words])
+    assert make("cluster", config["cluster"]) == executor
+
+
+def test_a_cluster_wants_what_only_its_user_knows():
+    with pytest.raises(trials.TrialError, match=r"cluster\.image"):
+        composed("config", ["trial=theophylline_bioequivalence", "cluster=kubernetes"])
 
 
 def test_the_resolved_configuration_gives_the_same_trial(tmp_path):
