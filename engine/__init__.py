@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine import execute as executors
-    from engine import outcomes
+    from engine import interchange, outcomes
     from engine.dosing.events import EventTable
     from engine.dosing.nonmem import read_nonmem
     from engine.dosing.regimen import Dose, Regimen
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClusterError", "DataError", "Dose", "DosingError", "Estimate", "EventTable", "Model", "ModelError", "Policy",
     "Regimen", "SizeError", "SolverError", "Source", "Status", "StoreError", "estimate", "executors", "failures",
+    "interchange",
     "load_model", "noncompartmental", "outcomes", "read_nonmem", "replay", "sensitivities",
     "sensitivity_arrays", "simulate", "simulate_arrays", "simulate_policy", "stream",
 ]  # fmt: skip
@@ -43,7 +44,7 @@ _HOMES = {
     "simulate_arrays": "simulation", "simulate_policy": "simulation",
 }  # fmt: skip
 
-_MODULES = {"executors": "execute", "outcomes": "outcomes"}
+_MODULES = {"executors": "execute", "interchange": "interchange", "outcomes": "outcomes"}
 
 
 def __getattr__(name: str) -> Any:

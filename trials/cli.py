@@ -1,4 +1,4 @@
-"""The command line: ``trialtwin run | whatif | list | package | verify | check``."""
+"""The command line: ``trialtwin run | whatif | list | import | export | package | verify | check``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ COMMANDS = {
     "run": "run a virtual clinical trial: run trial=NAME [key=value ...] [-m]",
     "whatif": "show a typical patient under a regimen: whatif model=NAME 'regimen=100 mg into depot'",
     "list": "list what there is: list models | populations | trials",
+    "import": "read a NONMEM control stream or SBML into our text: import FILE --out MODEL.yaml",
+    "export": "write a model for another program: export MODEL --to mrgsolve | rxode2 | sbml | latex",
     "package": "package a run as evidence: package RUN --out DIR",
     "verify": "verify such a package: verify DIR",
     "check": "check that a run folder is what its run left: check RUN",
 }
+
+MODULES = {"import": "importing"}
+"""Modules of commands whose name is a word of Python."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,7 +50,7 @@ def told(command: str, arguments: list[str]) -> int:
     """Run a command and turn what a user can mend into one message."""
     with stoppable() as stop:
         try:
-            code: int = import_module(f"trials.commands.{command}").main(arguments)
+            code: int = import_module(f"trials.commands.{MODULES.get(command, command)}").main(arguments)
         except (Interrupted, KeyboardInterrupt) as stopped:
             return _stopped(command, str(stopped) or "stopped", stop)
         except TOLD as error:

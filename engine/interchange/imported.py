@@ -89,3 +89,20 @@ class Imported:
         given = {**(etas or {}), **(covariates or {})}
         known |= {name: np.asarray(value, dtype=np.float64) for name, value in given.items()}
         return {name: evaluate(equation, known, ARRAYS) for name, equation in self.individual.items()}
+
+    def describe(self) -> list[str]:
+        """Say in lines what the statistical part is: effects, covariances, residual error, what was left out."""
+        lines = [f"Estimates: {self.estimates}."]
+        for theta in self.thetas:
+            label = f" ({theta.label})" if theta.label else ""
+            lines.append(f"{theta.name} = {theta.value:g}{' fixed' if theta.fixed else ''}{label}")
+        for part in (self.omega, self.sigma):
+            for row, name in enumerate(part.names):
+                beside = [f"{part.matrix[row][column]:g} with {part.names[column]}" for column in range(row)
+                          if part.matrix[row][column]]  # fmt: skip
+                lines.append(f"{name}: variance {part.matrix[row][row]:g}" + "".join(f", {text}" for text in beside))
+        if self.residual.equation is not None:
+            lines.append(f"Residual error: {self.residual.form}; Y = {self.residual.equation}")
+        if self.covariates:
+            lines.append(f"Covariates: {', '.join(self.covariates)}")
+        return lines + [f"{name} is no output: {reason}" for name, reason in self.left_out.items()]
