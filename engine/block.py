@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine import stretches
 from engine.dosing import nodes
-from engine.dosing.arrivals import Administration, by_dose
+from engine.dosing.arrivals import Administration, by_dose, lengths
 from engine.dosing.covariates import Covariates
 from engine.dosing.nodes import Samples
 from engine.dosing.schedule import SAMPLE, STEPS, Schedule, Speed
@@ -31,6 +31,8 @@ SIZE = 2048
 """Subjects in a block, at most. Results do not depend on it; memory does."""
 _LEAST, _NUMBERS = 128, 1 << 22
 """Subjects in a block at least, and numbers in its trajectories at most: states and outputs where samples are due."""
+_INTERVALS = 1000
+"""Intervals of a steady state that a lag or an infusion may take."""
 _EXACT = (
     frozenset({"add", "sub", "mul", "div", "neg", "min", "max", "abs", "sqrt", "where", "and", "or", "not"})
     | COMPARISONS
@@ -134,11 +136,16 @@ def prepare(block: Block) -> tuple[NDArray[np.int8], Administration]:
 
 def _sound(schedule: Schedule, given: Administration, covariates: Covariates | None) -> NDArray[np.bool_]:
     """Whether every dose of a subject has a lag, bioavailability, duration and rate that can be, (subject)."""
-    doses = schedule if schedule.rows > 1 or covariates else schedule.kinds()
+    steady = bool(np.any(schedule.steady))
+    doses = schedule if schedule.rows > 1 or covariates or steady else schedule.kinds()
     own, exists = by_dose(doses, given, covariates), doses.exists & doses.doses
     sound = np.isfinite(own.lag) & (own.lag >= 0) & np.isfinite(own.bioavailability) & (own.bioavailability >= 0)
     for values, speed in ((own.duration, Speed.modelled_duration), (own.rate, Speed.modelled_rate)):
         sound &= (doses.speed != speed) | (np.isfinite(values) & (values > 0))
+    if steady:
+        with np.errstate(all="ignore"):
+            whole = own.lag + np.nan_to_num(lengths(doses, own), nan=0.0) < _INTERVALS * doses.interval
+        sound &= whole | (doses.steady == 0) | (doses.interval == 0)
     return np.all(sound | ~exists, axis=1)
 
 

@@ -31,8 +31,9 @@ _MESSAGES = {
     Status.ok: "The simulation reached its end.",
     Status.bad_parameter: "A parameter of this subject is not a finite number; look at how the cohort was made.",
     Status.bad_dosing: (
-        "This subject's parameters give a dose a negative or infinite lag, bioavailability, rate or duration; "
-        "look at the lag, bioavailability, duration and rate of the model's states."
+        "This subject's parameters give a dose a negative or infinite lag, bioavailability, rate or duration "
+        "(or, at steady state, one of a thousand intervals); look at the lag, bioavailability, duration and rate of the "
+        "model's states."
     ),
     Status.diverged: (
         "The equations gave a value that is not finite for this subject; check that its parameters are plausible and "

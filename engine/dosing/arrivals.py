@@ -63,6 +63,12 @@ def by_dose(schedule: Schedule, given: Administration, covariates: Covariates | 
     return Administration(*(values[subject, schedule.into, stretch] for values in each))
 
 
+def lengths(schedule: Schedule, own: Administration) -> Floats:
+    """How long each dose takes, (subject, dose)."""
+    flow = _arrive(schedule, own)
+    return flow.end - flow.begin
+
+
 def _arrive(schedule: Schedule, own: Administration) -> Flow:
     """Each dose with its lag, bioavailability, rate and duration."""
     lag, share = own.lag, own.bioavailability

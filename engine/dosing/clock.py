@@ -5,6 +5,7 @@ become relative. NONMEM Users Guide part IV chapter II.C.2, and the help on TIME
 https://nmhelp.tingjieguo.com/time.htm, https://nmhelp.tingjieguo.com/date.htm.
 """
 
+import math
 import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -74,26 +75,36 @@ def _hours(value: Any, name: str, where: str) -> float:
         size = int(whole) + int(minutes) / 60 + float(seconds or 0) / 3600
         if int(minutes) < 60 and float(seconds or 0) < 60:
             return -size if sign == "-" else size
+    if (found := _plain(text)) is None:
+        raise DataError(f"{where}: {name} is {value!r}; a time such as 9:15, or hours, is wanted")
+    return found
+
+
+def _plain(value: Any) -> float | None:
+    """Finite number, None where it is none."""
     try:
-        return float(text)
-    except ValueError:
-        raise DataError(f"{where}: {name} is {value!r}; a time such as 9:15, or hours, is wanted") from None
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _day(value: Any, label: str, where: str) -> float:
     if value is None or value != value:
         raise DataError(f"{where}: {label.upper()} is missing")
-    parts = [part for part in re.split(r"[^0-9]+", str(value).removesuffix(".0")) if part]
-    if len(parts) == 1:
-        return float(value)  # the day, perhaps 0 or negative
+    wanted = ", ".join({"d": "day", "m": "month", "y": "year"}[letter] for letter in DATES[label])
+    refusal = f"{where}: {label.upper()} is {value!r}; it means {wanted}"
+    if (day := _plain(value)) is not None:  # perhaps 0 or negative
+        return day
+    parts = [part for part in re.split(r"[^0-9]+", str(value)) if part]
     order = DATES[label] if len(parts) == 3 else DATES[label].replace("y", "")
-    named = dict(zip(order, map(int, parts), strict=len(parts) == len(order)))
+    if len(parts) != len(order):
+        raise DataError(refusal)
+    named = dict(zip(order, map(int, parts), strict=True))
     year = named.get("y", _COMMON)
     if "y" in named and year < 100:
         year += 2000 if year <= _LAST20 else 1900
     try:
         return float(date(year, named["m"], named["d"]).toordinal())
-    except ValueError as error:
-        wanted = {"d": "day", "m": "month", "y": "year"}
-        said = ", ".join(wanted[letter] for letter in DATES[label])
-        raise DataError(f"{where}: {label.upper()} is {value!r}; it means {said} ({error})") from None
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{refusal} ({error})") from None

@@ -203,6 +203,8 @@ def _order(
     Where time goes back at a reset (EVID 3 or 4) another occasion begins. Elsewhere records are put in order of time,
     but not those of a subject that is reset: sorting could take them from one side of the reset to the other.
     """
+    for row in np.flatnonzero(~np.isfinite(time)):
+        raise DataError(f"subject {ids[subject[row]]}: TIME is {time[row]}; a finite number is wanted")
     order = np.argsort(subject, kind="stable")
     who, when, resets = subject[order], time[order], np.isin(evid[order], (3, 4))
     back = (np.diff(when, prepend=when[:1]) < 0) & (np.diff(who, prepend=-1) == 0)

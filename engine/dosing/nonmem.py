@@ -76,6 +76,8 @@ def read_nonmem(
     if "cont" in columns:
         last = _numbers(columns["cont"], "cont", where) == 0
         columns = {name: values[last].reset_index(drop=True) for name, values in columns.items()}
+        if not last.any():
+            raise DataError(f"{where}: no records but those that CONT says go on")
     codes, ids = _identify(columns.pop("id"), where)
     time = _times(columns, codes, ids, where)
     given: dict[str, Any] = {
@@ -213,12 +215,16 @@ def _item(column: "pd.Series[Any]", name: str, where: str) -> NDArray[np.float64
 def _numbers(column: "pd.Series[Any]", name: str, where: str) -> NDArray[np.float64]:
     import pandas as pd
 
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    read = pd.to_numeric(column, errors="coerce")
+    if read.dtype.kind not in "fiub":
+        raise DataError(f"{where}: {name.upper()} holds {column.iloc[0]!r}; numbers are wanted")
+    values = read.to_numpy(dtype=np.float64)
     wrong = np.isnan(values) & ~column.isna().to_numpy()
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise DataError(f"{where}, record {row + 1}: {name.upper()} is {column.iloc[row]!r}; a number is wanted")
-    whole = (values % 1 == 0) & (np.abs(values) < 2**53) | np.isnan(values)
+    sure = np.where(np.abs(values) < 2**53, values, 0.5)
+    whole = (sure % 1 == 0) | np.isnan(values)
     if name in INTEGERS and not whole.all():
         row = int(np.flatnonzero(~whole)[0])
         raise DataError(f"{where}, record {row + 1}: {name.upper()} is {values[row]:g}; a whole number is wanted")
@@ -234,8 +240,8 @@ def _event_kind(given: dict[str, NDArray[np.float64]], count: int) -> NDArray[np
 
 def _column(column: "pd.Series[Any]") -> NDArray[Any]:
     """Values as floats where they are numbers, as text where they are not."""
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(column) or column.isna().all():
+    if column.isna().all():
+        return np.full(len(column), np.nan)
+    if column.dtype.kind in "fiub":
         return column.to_numpy(dtype=np.float64)
     return np.asarray(["" if value is None or value != value else str(value) for value in column])

@@ -202,7 +202,8 @@ def _flat_records(model: Model, table: EventTable, first: Integers) -> _Flat:
     doses = np.isin(table.evid[record], (1, 4))
     each = np.where(doses, table.addl[record] + 1, 1)
     number, record, doses = _count(each), np.repeat(record, each), np.repeat(doses, each)
-    rate, interval, row = table.rate[record], table.ii[record], table.subject[record]
+    rate, interval = (np.where(doses, values[record], 0.0) for values in (table.rate, table.ii))
+    row = table.subject[record]
     speed = np.select([rate == -1, rate == -2, rate > 0], [Speed.modelled_rate, Speed.modelled_duration, Speed.rate], 0)
     return _Flat(
         row, table.time[record] + number * interval, record - first[row], table.time[record], number > 0,

@@ -53,7 +53,8 @@ class Reference(Solver):
         state, status = problem.state.copy(), np.zeros(problem.subjects, dtype=np.int8)
         for subject in range(problem.subjects):
             try:
-                state[subject] = _walk(self, problem, subject, samples[subject])
+                with np.errstate(all="ignore"):  # what is not finite is a status
+                    state[subject] = _walk(self, problem, subject, samples[subject])
             except _Failure as failure:
                 state[subject], status[subject] = np.nan, failure.status
         samples[status != Status.ok] = np.nan

@@ -213,3 +213,23 @@ def test_one_subject_s_many_doses_take_no_room_for_the_others(oral: engine.Model
         engine.simulate_arrays(oral, person, huge, [1.0])
     with pytest.raises(engine.SizeError, match="doses"):
         engine.simulate_arrays(oral, person, engine.Regimen(engine.Dose(1, "depot", every=1, times=2**40)), [1.0])
+
+
+def test_a_lag_of_a_thousand_intervals_is_no_steady_state(oral: engine.Model, person: dict[str, float]) -> None:
+    frame = pd.DataFrame({"ID": [1, 1], "TIME": [0, 1], "AMT": [1, 0], "SS": [1, 0], "II": [2, 0]})
+    lags = {**person, "lag": np.asarray([1e12, 3.0])}
+    two = pd.concat([frame, frame.assign(ID=2)])
+    found = engine.simulate_arrays(oral, lags, engine.read_nonmem(two))
+    assert found.status.tolist() == [engine.Status.bad_dosing, engine.Status.ok]
+
+
+def test_doses_others_are_given_do_not_count(oral: engine.Model, person: dict[str, float]) -> None:
+    """A lag that cannot be, of a state that only a neighbour is dosed into, harms nobody."""
+    how = {"unit": "mg", "lag": "x"}
+    model = engine.load_model({
+        **oral.to_dict(), "name": "two", "states": {"depot": oral.to_dict()["states"]["depot"], "central": how},
+        "parameters": {**oral.to_dict()["parameters"], "x": {"unit": "h", "meaning": "lag"}},
+    })  # fmt: skip
+    frame = pd.DataFrame({"ID": [1, 1, 2, 2], "TIME": [0, 1, 0, 1], "AMT": [1, 0, 1, 0], "CMT": [1, 0, 2, 0]})
+    found = engine.simulate_arrays(model, {**person, "x": -1.0}, engine.read_nonmem(frame))
+    assert found.status.tolist() == [engine.Status.ok, engine.Status.bad_dosing]
