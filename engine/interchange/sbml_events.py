@@ -110,7 +110,7 @@ def _course(identifier: str, before: Expression, given: list[_Setting]) -> Expre
     """Value of a quantity in time: as its events set it, one after the other."""
     if len(given) == 1 and _is_time(given[0].trigger):
         return choose(given[0].trigger, given[0].value, before)
-    if all(setting.since is not None for setting in given):
+    if len({setting.since for setting in given}) == len(given) and all(one.since is not None for one in given):
         course = before
         for setting in sorted(given, key=lambda setting: setting.since or 0.0):
             course = choose(setting.trigger, setting.value, course)
@@ -119,8 +119,8 @@ def _course(identifier: str, before: Expression, given: list[_Setting]) -> Expre
         return choose(given[0].trigger, given[0].value, given[1].value)
     events = ", ".join(setting.event for setting in given)
     raise ModelError(
-        f"{identifier} is set by {events}, whose conditions are neither times nor a pair of opposites: a quantity that "
-        "keeps what an event set cannot be expressed"
+        f"{identifier} is set by {events}, whose conditions are neither different times nor a pair of opposites: a "
+        "quantity that keeps what an event set cannot be expressed"
     )
 
 

@@ -52,9 +52,7 @@ def _share(found: Gathered, species: Any, reference: Any, rate: Expression) -> E
 
 def _stoichiometry(found: Gathered, reference: Any) -> Expression:
     identifier = reference.getId()
-    if identifier and found.names.get(identifier) in found.let:
-        return Name(found.names[identifier])
-    if identifier and found.names.get(identifier) in found.states:
+    if identifier and found.names.get(identifier) in {*found.let, *found.states, *found.parameters}:
         return Name(found.names[identifier])
     if not reference.isSetStoichiometry():
         raise ModelError(f"species {reference.getSpecies()} has no stoichiometry in a reaction")

@@ -11,7 +11,7 @@ from engine.interchange.sbml_document import document, read_text
 from engine.interchange.sbml_events import apply_events
 from engine.interchange.sbml_gathering import Gathered, gather
 from engine.interchange.sbml_reactions import apply_reactions
-from engine.interchange.sbml_rules import apply_rules, at_start
+from engine.interchange.sbml_rules import apply_rules, at_start, freeze
 from engine.models.algebras.units import UNITS
 from engine.models.expression import Expression, Name, evaluate
 from engine.models.specification import Model
@@ -50,6 +50,7 @@ def read_sbml(
     try:
         apply_rules(found)
         apply_reactions(found)
+        freeze(found)
         apply_events(found)
         draft = _draft(found)
     except ModelError as error:
@@ -74,8 +75,6 @@ def _draft(found: Gathered) -> Draft:
 
 def _start_states(found: Gathered) -> None:
     """Turn initial values into expressions of parameters alone."""
-    for name in found.frozen:
-        found.let[name] = at_start(found, found.let[name], (name,))
     for name, given in found.states.items():
         if "initial" in given:
             given["initial"] = at_start(found, given["initial"], (name,))

@@ -35,6 +35,12 @@ def apply_rules(found: Gathered) -> None:
             _constant(found, identifier)
 
 
+def freeze(found: Gathered) -> None:
+    """Give let entries that stem from initial assignments the value they have at time 0, for good."""
+    for name in found.frozen:
+        found.let[name] = at_start(found, found.let[name], (name,))
+
+
 def at_start(found: Gathered, expression: Expression, seen: tuple[str, ...] = ()) -> Expression:
     """Write an expression's value at time 0 in parameters, and in let entries made of parameters."""
     values: dict[str, Expression] = {}
@@ -135,15 +141,22 @@ def _start(found: Gathered, identifier: str, value: Expression) -> None:
 def _constant(found: Gathered, identifier: str) -> None:
     """Make a parameter of a quantity that nothing changes."""
     name, element = found.names[identifier], found.element(identifier)
+    fields: dict[str, Any]
     kind = element.getElementName() if element is not None else ""
-    if name in found.let or name in found.states or kind in ("reaction", "speciesReference"):
+    if name in found.let or name in found.states or kind == "reaction":
+        return
+    if kind == "speciesReference":
+        if element.isSetStoichiometry():
+            found.units[name] = "1"
+            fields = {"unit": "1", "meaning": f"stoichiometry of {element.getSpecies()}"}
+            found.parameters[name] = {**fields, "value": element.getStoichiometry(), "source": found.label}
         return
     if kind == "species" and is_state(found.model, element):
         return
     about = note(element)
     if name not in found.units:
         found.missing.append(identifier)
-    fields: dict[str, Any] = {"unit": found.units.get(name, "1"), "meaning": found.meanings.get(name, name)}
+    fields = {"unit": found.units.get(name, "1"), "meaning": found.meanings.get(name, name)}
     if name in found.values:
         fields["value"] = found.values[name]
     if source := about.get("source", "" if about else found.label):

@@ -51,7 +51,7 @@ def independent(text: str, chosen: list[str], times: np.ndarray) -> np.ndarray:
 
 
 def simulated(model: engine.Model, times: np.ndarray) -> dict[str, np.ndarray]:
-    found = engine.simulate_arrays(model, model.typical, NO_DOSE, times, solver="reference")
+    found = engine.simulate_arrays(model, model.typical, NO_DOSE, times)
     assert found.status[0] == 0
     return {name: values[0] for name, values in found.outputs.items()}
 
@@ -140,7 +140,8 @@ def enzyme(extra: str = "", *, parameters: str = "", law: str = "vmax * S / (km 
             '<species id="S" compartment="cell" initialConcentration="5" hasOnlySubstanceUnits="false" '
             'boundaryCondition="false" constant="false"/>'
             '<species id="P" compartment="cell" initialAmount="0" hasOnlySubstanceUnits="true" '
-            'boundaryCondition="false" constant="false"/></listOfSpecies><listOfParameters><parameter id="vmax" value="3" units="vm" '
+            'boundaryCondition="false" constant="false"/></listOfSpecies><listOfParameters>'
+            '<parameter id="vmax" value="3" units="vm" '
             'constant="true"/><parameter id="km" value="1.5" units="molar" constant="true"/>'
             + parameters
             + '</listOfParameters>{rules}<listOfReactions><reaction id="turnover" reversible="false" fast="false">'
@@ -244,11 +245,28 @@ def test_missing_units_are_named_all_at_once() -> None:
             "k * S",
             {"[S]": "S_concentration", "P": "P"},
         ),
+        (
+            f'<listOfInitialAssignments><initialAssignment symbol="w">{formula("k * S")}</initialAssignment>'
+            "</listOfInitialAssignments>"
+            + events(event("time >= 2", "w", "1")),
+            '<parameter id="w" constant="false"/><parameter id="k" value="0.4" constant="true"/>',
+            "w * S",
+            {"[S]": "S_concentration", "P": "P"},
+        ),
+        (
+            f'<listOfRules><rateRule variable="cell">{formula("0.3 * cell")}</rateRule></listOfRules>',
+            "",
+            "S * vmax",
+            {"[S]": "S_concentration", "P": "P", "cell": "cell"},
+        ),
     ],
-    ids=["rules", "initial assignments", "times", "delay after a time", "opposite conditions"],
+    ids=["rules", "initial assignments", "times", "delay after a time", "opposite conditions", "constants of states",
+         "size that changes"],
 )  # fmt: skip
 def test_what_else_sbml_says(rules: str, parameters: str, law: str, chosen: dict[str, str]) -> None:
     text = enzyme(rules, parameters=parameters, law=law)
+    if 'variable="cell"' in rules:
+        text = text.replace('size="2" constant="true"', 'size="2" constant="false"')
     same_as_libroadrunner(text, read_sbml(text, unitless=True), chosen)
 
 
@@ -288,7 +306,7 @@ def test_functions_of_level_2_and_local_parameters() -> None:
         (enzyme(law="piecewise(1, S > 2)"), "without otherwise"),
         (enzyme(events(event("time > 3", "S", "7"))), "changes the state S at an instant"),
         (enzyme(events(event("S > 3", "k", "7")), parameters='<parameter id="k" constant="false" value="1"/>'),
-         "neither times nor"),
+         "neither different times nor"),
         (enzyme(events(event("time > 3", "k", "S")), parameters='<parameter id="k" constant="false" value="1"/>'),
          "depends on the moment"),
         (enzyme(events(event("S > 3", "k", "7", "2")), parameters='<parameter id="k" constant="false" value="1"/>'),
