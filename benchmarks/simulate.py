@@ -34,8 +34,8 @@ TURNOVER, TWELVE_WEEKS = "100 mg into depot every 24 h, 28 times", "5 mg into de
 CASES = (
     Case("theophylline_oral", "theophylline_adults", "320 mg into depot", BIOEQUIVALENCE, 480_000, "closed_form"),
     Case("two_compartment_oral", None, TWELVE_WEEKS, VISITS, 10_000, "closed_form"),
-    Case("warfarin_turnover", None, TURNOVER, HOURS, 10_000, "taylor"),
-    Case("warfarin_inr", "warfarin_adults", TWELVE_WEEKS, VISITS, 10_000, "taylor"),
+    Case("warfarin_turnover", None, TURNOVER, HOURS, 10_000, "block_taylor"),
+    Case("warfarin_inr", "warfarin_adults", TWELVE_WEEKS, VISITS, 10_000, "block_taylor"),
     Case("warfarin_inr", "warfarin_adults", TWELVE_WEEKS, VISITS, 1, "reference"),
 )
 

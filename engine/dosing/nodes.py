@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.dosing.arrivals import Administration, Flow, arrivals
 from engine.dosing.covariates import Covariates
 from engine.dosing.schedule import END, RESET, SAMPLE, STEADY, STEPS, Flags, Floats, Integers, Schedule
-from engine.dosing.timeline import SteadyState, Timeline
+from engine.dosing.timeline import HALT, SteadyState, Timeline
 
 
 class Samples(NamedTuple):
@@ -109,6 +109,11 @@ def lay_out(
     return timeline, Places(place[:, : flow.exists.shape[1]], ends[:, : len(flowing)], flowing)
 
 
+def _only_stops(schedule: Schedule) -> Flags:
+    """Records that do nothing but make the solver stop (EVID 2), (row, event)."""
+    return schedule.exists & ~schedule.resets & ~schedule.doses & (schedule.steady == 0)
+
+
 def _sorted(columns: _Columns, order: Integers, start: Floats) -> dict[str, NDArray[Any]]:
     """Nodes in their order; what pads a row does nothing at the row's last time."""
     time, resets, slot, event = (
@@ -136,7 +141,7 @@ def _columns(
         (np.where(flow.exists, flow.end, np.inf)[:, flowing], END * STEPS, False, -1, -1),
         (
             np.where(schedule.exists, schedule.time, np.inf)[:, halts],
-            key, schedule.resets[:, halts], -1, -1,
+            key, schedule.resets[:, halts], -1, np.where(_only_stops(schedule), HALT, -1)[:, halts],
         ),
         (
             np.where(np.isnan(samples.time), np.inf, samples.time), samples.position * STEPS + SAMPLE, False,

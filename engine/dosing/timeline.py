@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from engine.dosing.schedule import Flags, Floats, Integers
 
 
+HALT = -2
+"""Event of a node that is only there to be stopped at."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SteadyState:
     """A steady state to find at one node: ``amount`` (or ``rate`` for ``duration``) into a state every ``interval``.
@@ -56,7 +60,8 @@ class Timeline:
     slot
         Where the sample taken at a node goes, (row, node); -1 for none.
     event
-        Column of the schedule whose dose jumps at a node, (row, node); -1 for none.
+        Column of the schedule whose dose jumps at a node, (row, node); -1 for none, ``HALT`` where a record asks for a
+        stop and nothing else.
     steady
         Steady states to find, in order.
     samples

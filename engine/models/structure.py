@@ -67,6 +67,27 @@ def linear(model: Model) -> Linear | None:
     return Linear(model.state_names, matrix, forcing)
 
 
+@lru_cache(maxsize=64)
+def linear_part(model: Model) -> Linear | None:
+    """Equations of the states that are linear with constant coefficients among themselves and fed by no other.
+
+    They can be carried forward in closed form whatever the rest of the model does. None when there are none.
+    """
+    varying, matrix = {*model.state_names, "t"}, jacobian(model)
+    rest: dict[str, Expression] = dict.fromkeys(model.state_names, ZERO)
+    forcing = [simplify(substitute(rate, rest)) for rate in rates(model)]
+    chosen = [
+        n for n, rate in enumerate(rates(model))
+        if not any(_depends_on(entry, varying) for entry in (*matrix[n], forcing[n], *_comparisons(rate)))
+    ]  # fmt: skip
+    while fed := [n for n in chosen if any(matrix[n][k] != ZERO for k in set(range(len(matrix))) - set(chosen))]:
+        chosen = [n for n in chosen if n not in fed]
+    if not chosen:
+        return None
+    names = tuple(model.state_names[n] for n in chosen)
+    return Linear(names, tuple(tuple(matrix[n][k] for k in chosen) for n in chosen), tuple(forcing[n] for n in chosen))
+
+
 def switches(model: Model) -> tuple[Expression, ...]:
     """Comparisons in the rates whose outcome may change during a simulation: where the equations are not smooth.
 

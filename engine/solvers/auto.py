@@ -1,10 +1,54 @@
-"""Choosing a solver from the model's own equations."""
+"""Choosing a solver from the model's own equations, and for each subject from how its solution goes."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from engine.models.specification import Model
 from engine.models.structure import linear, switches
+from engine.solvers import cycles
 from engine.solvers.base import Problem, Solver, Trajectory
+from engine.solvers.block_taylor import BlockTaylor
+from engine.solvers.rosenbrock import Rosenbrock
+from engine.solvers.stepping import blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Smooth(Solver):
+    """Taylor series for every subject; those they do not serve go to another method, each for itself.
+
+    Parameters
+    ----------
+    series
+        Tried first.
+    stiff
+        For subjects whose steps are limited by stability.
+    probe
+        So many steps limited by stability, before the next dose, make a subject stiff.
+    """
+
+    series: BlockTaylor
+    stiff: Rosenbrock
+    probe: int
+
+    @property
+    def name(self) -> str:
+        """Name shown in results: that of the method tried first."""
+        return self.series.name
+
+    def choose(self, model: Model) -> tuple[Solver, str]:
+        """Itself, for smooth equations."""
+        return self, self.series.choose(model)[1]
+
+    def solve(self, problem: Problem) -> Trajectory:
+        """States at the samples, by the method that suits each subject."""
+        cycles.check(problem.model, problem.timeline, self.name)
+        found, left = blocks.solve(problem, self.series.method(self.probe))
+        stiff = left.nonzero()[0]
+        if stiff.size:
+            part, _ = blocks.solve(problem.take(stiff), self.stiff.method)
+            found.samples[stiff], found.state[stiff] = part.samples, part.state
+            found.status[stiff], found.largest[stiff] = part.status, part.largest
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +70,8 @@ class Auto(Solver):
             return self.linear.choose(model)
         if found := switches(model):
             return self.switching, f"the equations of {model.name} switch where {found[0]} changes"
+        if find_spec("heyoka") is None:
+            return self.switching, f"the equations of {model.name} are not linear, and heyoka is not installed here"
         return self.smooth, f"the equations of {model.name} are not linear, and smooth"
 
     def solve(self, problem: Problem) -> Trajectory:

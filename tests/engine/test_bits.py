@@ -117,7 +117,7 @@ def test_after_a_worker_is_killed(effect: engine.Model, patient: dict[str, float
 
     people = _people(patient, 1024, "own")
     whole = _outputs(effect, people, REGIMEN)
-    ready = simulation.arrange(effect, people, REGIMEN, TIMES, solver="taylor")
+    ready = simulation.arrange(effect, people, REGIMEN, TIMES, solver="auto")
     parts = np.split(np.arange(len(ready.row)), 2)
     blocks = simulation._blocks(ready.whole, ready.row, parts)
     items = [(one, str(tmp_path / "killed")) for one in blocks]

@@ -63,7 +63,7 @@ def test_replay_of_a_singular_model_is_the_same_to_the_bit(
     cohort = people(patient | {"lag": lag, "cl": 0.2}, 40)  # states grow beyond one dose
     policy = Halve(limit=0.6, observes=("response",))
     out = engine.simulate(effect, cohort, policy, TIMES)
-    assert out.attrs["solver"] == "taylor"
+    assert out.attrs["solver"] == "block_taylor"
     assert (out["status"] == 0).all()
     again = engine.simulate(effect, cohort, engine.replay(out), TIMES)
     for name in ("cp", "response"):

@@ -34,7 +34,7 @@ def test_auto_says_what_and_why(oral: engine.Model, effect: engine.Model) -> Non
     chosen, reason = build("solver", "auto").choose(oral)
     assert (chosen.name, reason) == ("closed_form", "oral is linear with coefficients constant in time")
     chosen, reason = build("solver", "auto").choose(effect)
-    assert (chosen.name, reason) == ("taylor", "the equations of effect are not linear, and smooth")
+    assert (chosen.name, reason) == ("block_taylor", "the equations of effect are not linear, and smooth")
 
 
 def test_tolerances_stand_in_the_files_and_nowhere_else() -> None:

@@ -1,0 +1,171 @@
+"""Solving a problem by a compiled step: groups of subjects, what they are compiled for, and their results together."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.dosing.timeline import Timeline
+from engine.errors import SolverError
+from engine.models.specification import Model
+from engine.models.structure import switches
+from engine.solvers import cycles
+from engine.solvers.base import Problem, Trajectory
+from engine.solvers.stepping import half
+from engine.solvers.stepping.columns import Columns, columns
+from engine.solvers.stepping.compiled import Stepper, stepper
+from engine.solvers.stepping.itinerary import itinerary
+from engine.solvers.stepping.march import Limits, March
+from engine.solvers.stepping.modes import modes, shape
+from engine.solvers.stepping.stops import Flight, Stops
+from engine.solvers.stepping.tables import Table
+from engine.status import Status
+
+type Floats = NDArray[np.float64]
+type Integers = NDArray[np.int64]
+
+
+_CAUTION = 0.02
+"""Of the tolerance where a method stands in: its estimate of the error is too low where there is no series."""
+
+
+class Method(NamedTuple):
+    """A method with its tolerances.
+
+    Error of a step, floor of sizes, when to give up or to leave, whether a linear part is carried exactly, and another
+    method for single steps where this one has none.
+    """
+
+    table: Table
+    tolerance: float
+    floor: float
+    limits: Limits
+    exact: bool
+    rescue: Table | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alike:
+    """Subjects that are dosed, and infused, into the same states, and whose linear part is exact, or not."""
+
+    dosed: tuple[int, ...]
+    infused: tuple[int, ...]
+    exact: bool
+    subjects: Integers
+
+
+def check_tolerances(solver: str, tolerance: float, floor: float, max_steps: int) -> None:
+    """Refuse tolerances that mean nothing."""
+    if not 1e-14 <= tolerance < 1e-2:
+        raise SolverError(f"{solver}: tolerance is {tolerance!r}; a number between 1e-14 and 1e-2 is wanted")
+    if not 0 < floor <= 1:
+        raise SolverError(f"{solver}: floor is {floor!r}; a number above 0 and at most 1 is wanted")
+    if max_steps < 1:
+        raise SolverError(f"{solver}: max_steps is {max_steps!r}; 1 or more is wanted")
+
+
+def check_smooth(solver: str, model: Model) -> None:
+    """Refuse equations that switch."""
+    if found := switches(model):
+        raise SolverError(
+            f"{solver}: the equations of model {model.name} switch where {found[0]} changes; use solver 'auto' or "
+            "'reference'"
+        )
+
+
+def alike(problem: Problem, exact: NDArray[np.bool_]) -> list[Alike]:
+    """Subjects by what is compiled for them and how their states are counted: others must not change it."""
+    count, states = problem.state.shape
+    flows = cycles.flows(problem.timeline, count, states)
+    dosed = np.zeros_like(flows)
+    dosed[:, list(problem.timeline.into)] = problem.timeline.dosed
+    both = np.concatenate([dosed, flows, exact[:, None]], axis=1)
+    if np.all(both == both[0]):  # the usual case; finding groups costs more
+        patterns, number = both[:1], np.zeros(count, dtype=np.int64)
+    else:
+        patterns, number = np.unique(both, axis=0, return_inverse=True)
+    groups = []
+    for group, pattern in enumerate(patterns):
+        first, second = (tuple(int(n) for n in np.flatnonzero(part)) for part in (pattern[:states], pattern[states:-1]))
+        groups.append(Alike(first, second, bool(pattern[-1]), np.flatnonzero(number.reshape(-1) == group)))
+    return groups
+
+
+def solve(problem: Problem, method: Method) -> tuple[Trajectory, NDArray[np.bool_]]:
+    """Trajectory, and which subjects are stiff and left to another method."""
+    count, states = problem.state.shape
+    samples = np.full((states, count, problem.timeline.samples), np.nan)
+    state, status = np.full((count, states), np.nan), np.zeros(count, dtype=np.int8)
+    largest, left = problem.largest.copy(), np.zeros(count, dtype=bool)
+    with np.errstate(all="ignore"):
+        form = shape(problem.model) if method.exact else None
+        found = modes(form, problem) if form else None
+        exact = found.sound if found else np.zeros(count, dtype=bool)
+        for group in alike(problem, exact) if problem.timeline.time.shape[1] else ():
+            part = _march(problem.take(group.subjects), method, group)
+            samples[:, group.subjects] = part.samples.reshape(states, len(group.subjects), -1)
+            state[group.subjects], status[group.subjects] = part.state, part.status
+            largest[group.subjects] = part.stops.largest
+            left[group.subjects] = part.left
+    if not problem.timeline.time.shape[1]:
+        state = problem.state.copy()
+    samples[:, status != Status.ok], state[status != Status.ok] = np.nan, np.nan
+    return Trajectory(np.moveaxis(samples, 0, -1), state, status, largest), left
+
+
+def _march(problem: Problem, method: Method, group: Alike) -> March:
+    def compile_(table: Table, tolerance: float) -> Stepper:
+        return stepper(problem.model, group.infused, group.exact, table, tolerance)
+
+    def rescue() -> Stepper:
+        return compile_(method.rescue or method.table, _CAUTION * method.tolerance)
+
+    compiled = compile_(method.table, method.tolerance)
+    plan = itinerary(problem.timeline, problem.subjects)
+
+    def fly(flight: Flight) -> Floats:
+        return _fly(problem, method, group, stops, flight)
+
+    left = np.zeros(problem.subjects, dtype=bool)
+    stops = Stops(problem, plan, group.dosed, method.floor, problem.largest.copy(), left, fly)
+    march = March(problem, stops, compiled, method.limits, rescue if method.rescue else None)
+    march.walk(_begin(problem, compiled, stops))
+    return march
+
+
+def _begin(problem: Problem, compiled: Stepper, stops: Stops) -> Columns:
+    layout, count = compiled.layout, problem.subjects
+    rows = np.zeros((layout.stop + 1, count))
+    for row, name in zip(rows, problem.model.parameter_names, strict=False):
+        row[:] = problem.parameters[name]
+    rows[layout.floor : layout.flow] = stops.floors(np.arange(count))
+    if layout.form:
+        rows[layout.modes : layout.stop] = half.parameters(layout.form, modes(layout.form, problem))
+    start = np.broadcast_to(problem.timeline.start, (count,))
+    return columns(layout, stops.plan, start, problem.state, rows, compiled.lanes)
+
+
+def _fly(problem: Problem, method: Method, group: Alike, stops: Stops, flight: Flight) -> Floats:
+    """States (state, subject) after a length of time with constant inflows; NaN where the method fails."""
+    count = len(flight.subject)
+    away = replace(
+        problem.take(flight.subject), state=np.ascontiguousarray(flight.state.T), largest=stops.largest[flight.subject],
+        timeline=_straight(group, flight),
+    )  # fmt: skip
+    march = _march(away, method, replace(group, subjects=np.arange(count)))
+    stops.left[flight.subject[march.left]] = True
+    return np.where((march.status == Status.ok) & ~march.left, march.state.T, np.nan)
+
+
+def _straight(group: Alike, flight: Flight) -> Timeline:
+    """Two nodes: the inflow begins, the flight ends."""
+    count, into = len(flight.subject), group.infused
+    rate = np.zeros((count, 2, len(into)))
+    rate[:, 0] = flight.flow[list(into)].T
+    nothing = np.zeros((1, 2), dtype=np.int64)
+    return Timeline(
+        start=np.zeros(count), time=np.stack([np.zeros(count), flight.length], axis=1), into=into,
+        dosed=np.ones((1, len(into)), dtype=bool), jump=np.zeros((1, 2, len(into))), rate=rate,
+        resets=np.zeros((count, 2), dtype=bool), slot=np.full((count, 2), -1), event=nothing, steady=(), samples=0,
+    )  # fmt: skip

@@ -1,0 +1,151 @@
+"""The step of Taylor's method, written out for a model's equations."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from engine.models import equations
+from engine.solvers.stepping import control, half, series
+from engine.solvers.stepping.control import Length
+from engine.solvers.stepping.half import Half
+from engine.solvers.stepping.series import Series, constant
+from engine.solvers.stepping.symbols import Symbols
+from engine.solvers.stepping.tables import SeriesTable
+
+_SAFETY, _LEAST, _FINITE = 0.9, 1e-300, 1e300
+_GROWING = 1.05
+_ALIGNED = 0.8
+"""Square of the cosine between the last coefficients from which a fast decay is taken to rule them."""
+
+
+def step(symbols: Symbols, table: SeriesTable, tolerance: float) -> tuple[list[Any], list[Any]]:
+    """Rows carried on, and coefficients of the dense output."""
+    import heyoka as hy
+
+    linear = symbols.half()
+    solution = _solution(symbols, linear)
+    numeric = {n: [solution[n][k] for k in range(table.order + 1)] for n in symbols.layout.numeric}
+    suits, stiff = _length(symbols, numeric, table.order, tolerance)
+    left = symbols.stop - symbols.time
+    reaches = hy.lte(left, control.REACH * suits)
+    tried = Length(hy.select(reaches, left, suits), reaches)
+    dense = [row for coefficients in numeric.values() for row in _scaled(coefficients, tried.value)]
+    ends = linear.at(tried.value) if linear else {}
+    for place, n in enumerate(numeric):
+        ends[n] = symbols.states[n] + hy.sum(dense[table.order * place : table.order * (place + 1)])
+    states = [ends[n] for n in range(symbols.layout.states)]
+    good = hy.lte(hy.sum([state**2.0 for state in states]) + suits * 0.0, hy.expression(_FINITE))
+    count = hy.select(stiff, symbols.stiff + 1.0, 0.75 * symbols.stiff)
+    end = hy.select(tried.reaches, symbols.stop, symbols.time + tried.value)
+    carried = [
+        *(hy.select(good, later, now) for later, now in zip(states, symbols.states, strict=True)),
+        hy.select(good, end, symbols.time), hy.select(good, suits, hy.expression(0.0)), symbols.first, symbols.fresh,
+        hy.select(good, count, symbols.stiff),
+    ]  # fmt: skip
+    return carried, [*dense, *(linear.rows() if linear else ())]
+
+
+def sample(symbols: Symbols, table: SeriesTable, dense: Sequence[Any], part: Any, length: Any) -> list[Any]:
+    """States at a part of the step, 0 to 1, from the states at its start and the rows of the dense output."""
+    layout, order = symbols.layout, table.order
+    found = {}
+    for place, n in enumerate(layout.numeric):
+        total = dense[order * place + order - 1]
+        for k in range(order - 2, -1, -1):
+            total = dense[order * place + k] + part * total
+        found[n] = symbols.states[n] + part * total
+    if layout.form:
+        found |= half.sampled(layout.form, symbols.states, dense[order * len(layout.numeric) :], layout.infused).at(
+            part * length
+        )
+    return [found[n] for n in range(layout.states)]
+
+
+def _solution(symbols: Symbols, linear: Half | None) -> list[Series]:
+    """Series of every state; each coefficient is worked out from the rates below it."""
+    layout = symbols.layout
+    rates: dict[int, Series] = {}
+
+    def numeric(n: int) -> Series:
+        def following(k: int) -> Any:
+            if k == 0:
+                return symbols.states[n]
+            return series.product(rates[n][k - 1], 1.0 / k)
+
+        return Series(following)
+
+    exact = _exponentials(symbols, linear) if linear else {}
+    found = [exact[n] if n in exact else numeric(n) for n in range(layout.states)]
+    names = dict(zip(layout.model.state_names, found, strict=True))
+    parameters = {name: constant(value) for name, value in symbols.parameters.items()}
+    slopes = equations.derivatives(layout.model, series.algebra(), series.clock(symbols.time), names, parameters)
+    for n, rate in enumerate(slopes.values()):
+        rates[n] = _inflow(rate, symbols.flow[n]) if n in symbols.flow else rate
+    return found
+
+
+def _inflow(rate: Series, flow: Any) -> Series:
+    return Series(lambda k: rate[k] if k else series.total([rate[0], flow]))
+
+
+def _exponentials(symbols: Symbols, linear: Half) -> dict[int, Series]:
+    """Series of the linear part: the k-th derivative of exp(rate s) is rate**k exp(rate s)."""
+
+    def one(place: int, n: int) -> Series:
+        terms = {k: linear.rate[k] * value for (k, i), value in linear.part.items() if i == place}
+        for (k, i), value in linear.driven.items():
+            if i == place:
+                terms[k] = terms[k] + value if k in terms else value
+        known = [terms]
+
+        def following(order: int) -> Any:
+            if order == 0:
+                return symbols.states[n]
+            while len(known) < order:
+                known.append({k: linear.rate[k] * value * (1.0 / (len(known) + 1)) for k, value in known[-1].items()})
+            return series.total(list(known[order - 1].values()))
+
+        return Series(following)
+
+    return {n: one(place, n) for place, n in enumerate(linear.states)}
+
+
+def _length(symbols: Symbols, numeric: dict[int, list[Any]], order: int, tolerance: float) -> tuple[Any, Any]:
+    """Length whose last two terms are within the tolerance, and whether a fast decay rules them."""
+    import heyoka as hy
+
+    if not numeric:
+        return hy.expression(_FINITE), hy.expression(0.0)
+    scale = {n: 1.0 / (control.magnitude(symbols.states[n]) + symbols.floor[n]) for n in numeric}
+
+    def inner(a: int, b: int) -> Any:
+        terms = [series.product(c[a], c[b], scale[n] ** 2.0) for n, c in numeric.items()]
+        found = series.total(terms)
+        return hy.expression(0.0) if found is None else found
+
+    last, before, both = inner(order, order), inner(order - 1, order - 1), inner(order, order - 1)
+    lengths = [
+        hy.exp((2.0 * math.log(tolerance) - hy.log(norm + _LEAST)) * (0.5 / k))
+        for norm, k in ((last, order), (before, order - 1))
+    ]
+    suits = _SAFETY * control.smaller(*lengths)
+    # Beside a place without a series coefficients look so too, but steps away from it grow.
+    stiff = hy.logical_and(
+        [
+            hy.lt(both, hy.expression(0.0)),
+            hy.gt(both * both, _ALIGNED * last * before),
+            hy.lt(suits, _GROWING * symbols.length),
+        ]
+    )
+    return suits, stiff
+
+
+def _scaled(coefficients: list[Any], length: Any) -> list[Any]:
+    """Coefficients in parts of the step, without the first."""
+    import heyoka as hy
+
+    rows, power = [], length
+    for value in coefficients[1:]:
+        rows.append(hy.expression(0.0) if value is None else value * power)
+        power = power * length
+    return rows
