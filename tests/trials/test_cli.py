@@ -116,6 +116,15 @@ def test_whatif_prints_key_numbers_and_draws(capsys):
     assert Path("other.svg").exists()
 
 
+def test_whatif_without_a_regimen_is_the_models_example(capsys):
+    assert main(["whatif", "model=michaelis_menten_oral", "plot=example.svg"]) == 0
+    shown = capsys.readouterr().out.splitlines()[1]
+    regimen = "regimen=300 mg into depot every 24 h, 3 times"
+    assert main(["whatif", "model=michaelis_menten_oral", regimen, "duration=72", "plot=same.svg"]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == shown
+    assert main(["whatif", "model=hiv_dynamics", "regimen=nothing", "plot=nothing.svg"]) == 0
+
+
 def test_package_verify_and_check(capsys):
     assert main(RUN) == 0
     (folder,) = folders()

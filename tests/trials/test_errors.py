@@ -79,7 +79,8 @@ def test_an_unknown_override(capsys):
 
 def test_a_missing_override(capsys):
     refused(capsys, ["run"], "trial")
-    refused(capsys, ["whatif", "model=theophylline_oral"], "regimen")
+    without = mine("model", "theophylline_oral", lambda model: [model.pop(key) for key in ("example", "checks")])
+    refused(capsys, ["whatif", *without], "regimen", keep=["mine"])
 
 
 def data_file(change):

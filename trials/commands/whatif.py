@@ -1,4 +1,7 @@
-"""``trialtwin whatif model=NAME 'regimen=...'``: a typical patient under a regimen, in a second."""
+"""``trialtwin whatif model=NAME 'regimen=...'``: a typical patient under a regimen, in a second.
+
+Without a regimen it is the model's own example: its doses, its person, its time.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,16 @@ def main(arguments: list[str]) -> int:
 
 def job(config: Mapping[str, Any], folders: list[Path]) -> int:  # noqa: ARG001 - every command's job takes them
     """Answer one question."""
-    from engine.models.loading import load_model
+    from engine.models.loading import load_evidence, load_model
     from engine.simulation import simulate_arrays
     from engine.status import Status
 
     known("", config, FIELDS)
-    model, regimen = load_model(config["model"]), _regimen(config["regimen"])
-    parameters = _parameters(model, config["parameters"])
-    times = np.linspace(0.0, _duration(config, model, regimen), _points(config))
+    example = load_evidence(config["model"]).example if config["regimen"] is None else None
+    model, regimen = load_model(config["model"]), example.dosing if example else _regimen(config["regimen"])
+    parameters = _parameters(model, {**(example.parameters if example else {}), **config["parameters"]})
+    seen = example.until if example and config["duration"] is None else _duration(config, model, regimen)
+    times = np.linspace(0.0, seen, _points(config))
     found = simulate_arrays(model, parameters, regimen, times, solver=make("solver", config["solver"]))
     if found.status[0] != Status.ok:
         print(f"trialtwin whatif: {Status(found.status[0]).message}", file=sys.stderr)
@@ -103,7 +108,8 @@ def _duration(config: Mapping[str, Any], model: Model, regimen: Regimen) -> floa
     states = {state.name: state.unit for state in model.states}
     plain = [in_units(dose, states[dose.into], model.time) for dose in regimen.doses]
     hours = SEEN_FOR * (factor(unit("h"), unit(model.time)) or 1.0)
-    return max(dose.at + (dose.times - 1) * (dose.every or 0.0) + max(dose.every or 0.0, hours) for dose in plain)
+    ends = [dose.at + (dose.times - 1) * (dose.every or 0.0) + max(dose.every or 0.0, hours) for dose in plain]
+    return max(ends, default=hours)
 
 
 def _points(config: Mapping[str, Any]) -> int:
