@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import ModelError
+from engine.interchange.dialect import spelled
 from engine.interchange.extras import library
 
 PURPOSE = "reading a NONMEM control stream"
 _CODE = {"PK": "PK", "DES": "DES", "ERROR": "ERROR", "PRED": "PRED"}
-_READ = frozenset({"PROBLEM", "INPUT", "SUBROUTINES", "MODEL", "ABBREVIATED", "THETA", "OMEGA", "SIGMA"})
+_EFFECTS = {"THETA": ("THETA",), "OMEGA": ("ETA",), "SIGMA": ("EPS", "ERR")}
+_READ = frozenset({"PROBLEM", "INPUT", "SUBROUTINES", "MODEL", "ABBREVIATED"})
 _REFUSED = {"MIX": "a mixture model", "AES": "algebraic equations", "AESINITIAL": "algebraic equations",
             "INFN": "an initialisation block", "TOL": "a block of tolerances"}  # fmt: skip
 
@@ -59,10 +61,11 @@ class Stream:
 def read_stream(text: str, label: str) -> Stream:
     """Records of the first problem of a control stream."""
     parser = library("pharmpy.model.external.nonmem.records.factory", PURPOSE)
-    records, code = _split(parser, text, label)
+    records, code, labels = _split(parser, text, label)
     if "PROBLEM" not in records:
         raise ModelError(f"{label}: not a NONMEM control stream: it has no $PROBLEM")
-    text_of = _replacer(_read(records, "ABBREVIATED", label, lambda record: dict(record.replaceopt)))
+    abbreviated = _read(records, "ABBREVIATED", label, lambda record: dict(record.replaceopt))
+    text_of = _replacer([*abbreviated, _labels(records, labels, label)])
     advan, trans = _subroutines(records, label)
     compartments, observed = _compartments(records, label)
     thetas = tuple(one for found in _read(records, "THETA", label, _thetas) for one in found)
@@ -76,10 +79,13 @@ def read_stream(text: str, label: str) -> Stream:
     )  # fmt: skip
 
 
-def _split(parser: Any, text: str, label: str) -> tuple[dict[str, list[Any]], dict[str, str]]:
-    """Records by name, read by pharmpy, and code by name, as text, of the first problem."""
+def _split(
+    parser: Any, text: str, label: str
+) -> tuple[dict[str, list[Any]], dict[str, str], dict[str, list[dict[str, int]]]]:
+    """Records of the first problem by name, read by pharmpy; code by name, as text; labels of effects by record."""
     records: dict[str, list[Any]] = {}
     code: dict[str, str] = {}
+    labels: dict[str, list[dict[str, int]]] = {}
     for chunk in re.split(r"^[ \t]*(?=\$)", text, flags=re.MULTILINE)[1:]:
         match = re.match(r"\$([A-Za-z]+)", chunk)
         if match is None:
@@ -91,9 +97,39 @@ def _split(parser: Any, text: str, label: str) -> tuple[dict[str, list[Any]], di
             raise ModelError(f"{label}: ${name} is {_REFUSED[name]}, which cannot be read")
         if name in _CODE:
             code[name] = code.get(name, "") + chunk[match.end() :] + "\n"
+        elif name in _EFFECTS:
+            chunk, named = spelled(chunk)
+            labels.setdefault(name, []).append(named)
+            records.setdefault(name, []).append(_foreign(lambda c=chunk: parser.create_record(c), label, name))
         elif name in _READ:
             records.setdefault(name, []).append(_foreign(lambda c=chunk: parser.create_record(c), label, name))
-    return records, code
+    return records, code, labels
+
+
+def _labels(
+    records: Mapping[str, list[Any]], labels: Mapping[str, list[dict[str, int]]], where: str
+) -> dict[str, str]:  # fmt: skip
+    """Say what ``THETA(CL)`` means when $THETA names an effect ``CL=0.3``."""
+    found: dict[str, str] = {}
+    for name, words in _EFFECTS.items():
+        count = size = 0
+        for record, named in zip(records.get(name, []), labels.get(name, []), strict=True):
+            for label, number in named.items():
+                found |= {f"{word}({label})": f"{word}({count + number + 1})" for word in words}
+            added, size = _foreign(lambda r=record, n=name, s=size: _number(r, n, s), where, name)
+            count += added
+    return found
+
+
+def _number(record: Any, name: str, last: int) -> tuple[int, int]:
+    """Count the effects of a record, and of its last block; a SAME block has as many as the ``last`` before it."""
+    if name == "THETA":
+        return len(record.inits), 0
+    count = 0
+    for _, inits, _, same in record.parse():
+        last = last if same else _size(len(inits))
+        count += last
+    return count, last
 
 
 def _foreign(call: Any, label: str, name: str) -> Any:

@@ -267,6 +267,22 @@ def test_repeated_blocks_and_standard_deviations() -> None:
     assert (omega.matrix[6][6], omega.matrix[7][6]) == (pytest.approx(0.25), pytest.approx(0.1 * 0.5 * 0.4))
 
 
+def test_forms_of_nonmem_7_5() -> None:
+    text = (
+        WARFARIN.replace("(0, 1) ; KA\n (0, 0.13) ; CL\n 8 0.1 0.2", "KA=(0, 1) ; KA=9\n CL=(0,.13) 8 (0.1)X2")
+        .replace("$OMEGA .3 .1 .1", "$OMEGA BLOCK(2) KA=.3 .01 CL=.2\n$OMEGA (0.1 UNINT)")
+        .replace("THETA(1)", "THETA(KA)").replace("THETA(2) * EXP(ETA(2))", "THETA(CL)*EXP(ETA( cl ))")
+    )  # fmt: skip
+    imported = read_control_stream(text)
+    assert [theta.value for theta in imported.thetas] == [1, 0.13, 8, 0.1, 0.1]
+    assert str(imported.individual["CL"]) == "THETA_2 * exp(ETA_2)"
+    assert imported.omega.matrix == ((0.3, 0.01, 0.0), (0.01, 0.2, 0.0), (0.0, 0.0, 0.1))
+    alike = WARFARIN.replace("$OMEGA .3 .1 .1", "$OMEGA BLOCK(3) FIXED VALUES(0.2,0.01)")
+    omega = read_control_stream(alike).omega
+    assert omega.matrix == ((0.2, 0.01, 0.01), (0.01, 0.2, 0.01), (0.01, 0.01, 0.2))
+    assert omega.fixed == (True, True, True)
+
+
 @pytest.mark.parametrize(
     ("y", "form"),
     [
