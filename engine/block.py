@@ -29,8 +29,8 @@ type Floats = NDArray[np.float64]
 
 SIZE = 2048
 """Subjects in a block, at most. Results do not depend on it; memory does."""
-_LEAST, _NUMBERS = 128, 1 << 22
-"""Subjects in a block at least, and numbers in its trajectories at most: states and outputs where samples are due."""
+_LEAST, _NUMBERS, _NODE = 128, 1 << 20, 12
+"""Subjects in a block at least; numbers it holds at most; numbers a node of a subject's own takes."""
 _INTERVALS = 1000
 """Intervals of a steady state that a lag or an infusion may take."""
 _EXACT = (
@@ -70,9 +70,14 @@ class Block:
         return Block(self.model, self.solver, parameters, schedule, samples, covariates)
 
 
-def size(model: Model, samples: int) -> int:
-    """Subjects of a block, so that its trajectories at this many times fit into some 32 MB."""
-    numbers = samples * (len(_observed(model).states) + len(model.outputs))
+def size(model: Model, samples: int, *, own: bool) -> int:
+    """Subjects of a block, so that what it holds stays near the processor.
+
+    ``own``: whether subjects have nodes of their own, because of their schedules, their times or the model's lags.
+    """
+    seen = _observed(model)
+    apart = own or any(state.lag is not None or state.duration is not None for state in model.states)
+    numbers = samples * (len(seen.states) + len(model.outputs) + apart * _NODE)
     return min(SIZE, max(_LEAST, _NUMBERS // max(numbers, 1)))
 
 

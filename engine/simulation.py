@@ -112,15 +112,13 @@ class Arranged(NamedTuple):
 
     def parts(self) -> list[NDArray[np.int64]]:
         """Subjects of each block; those who share a schedule stand together."""
-        count = len(self.row)
-        size = blocks.size(self.whole.model, self.whole.samples.time.shape[1])
+        count, times = len(self.row), self.whole.samples.time
         rows, each = np.unique(self.row, return_counts=True)
-        if len(rows) == count:
-            groups = [np.arange(count)]
-        else:
-            # A block of one schedule is cheaper than one of several, unless that makes many small blocks.
-            order = np.argsort(self.row, kind="stable")
-            groups = np.split(order, np.cumsum(each)[:-1]) if len(rows) * _GROUP <= count else [order]
+        # A block of one schedule is cheaper than one of several, unless that makes many small blocks.
+        grouped = len(rows) * _GROUP <= count
+        order = np.arange(count) if len(rows) == count else np.argsort(self.row, kind="stable")
+        groups = np.split(order, np.cumsum(each)[:-1]) if grouped else [order]
+        size = blocks.size(self.whole.model, times.shape[1], own=len(times) > 1 or len(groups) < len(rows))
         return [part for group in groups for part in np.array_split(group, -(-len(group) // size))]
 
     def blocks(self) -> Iterator[Block]:

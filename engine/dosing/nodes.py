@@ -29,7 +29,10 @@ class Places(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Columns of nodes before sorting, (row, column); ``key`` orders those of one time."""
+    """Columns of nodes before sorting, (row, column), or (1, column) where all rows are alike.
+
+    ``key`` orders those of one time.
+    """
 
     time: Floats
     key: Integers
@@ -93,14 +96,15 @@ def lay_out(
     halts, flowing = (np.flatnonzero(np.any(a, axis=0)) for a in (halting, (flow.rate > 0) & flow.exists))
     columns = _columns(schedule, flow, samples, halts, flowing, covariates)
     order = np.lexsort((columns.key, columns.time), axis=-1)
-    place = np.argsort(order, axis=-1)
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.arange(order.shape[1])[None], axis=1)
     ends = place[:, flow.exists.shape[1] :]
     order = order[:, : int(np.max(np.sum(np.isfinite(columns.time), axis=1), initial=0))]
     start = _rows(schedule.start[:, None], len(order))[:, 0].copy()
     into = tuple(int(n) for n in np.unique(np.broadcast_to(flow.into, flow.exists.shape)[flow.exists]))
     found = [(one, ends[:, len(flowing) + int(np.searchsorted(halts, column))]) for column, one in steady]
     timeline = Timeline(
-        start=start, into=into, dosed=_dosed(flow, into), jump=_jumps(flow, into, order),
+        start=start, into=into, dosed=_dosed(flow, into), jump=_jumps(flow, into, place, order.shape[1]),
         rate=_rates(flow, into, flowing, place, order.shape[1]),
         steady=tuple(replace(one, node=node) for one, node in found),
         samples=samples.time.shape[1], **_sorted(columns, order, start),
@@ -116,17 +120,21 @@ def _only_stops(schedule: Schedule) -> Flags:
 
 def _sorted(columns: _Columns, order: Integers, start: Floats) -> dict[str, NDArray[Any]]:
     """Nodes in their order; what pads a row does nothing at the row's last time."""
-    time, resets, slot, event = (
-        np.take_along_axis(a, order, axis=1) for a in (columns.time, columns.resets, columns.slot, columns.event)
-    )
+    time = np.take_along_axis(columns.time, order, axis=1)
     real = np.isfinite(time)
-    last = np.maximum(np.max(np.where(real, time, -np.inf), axis=1, initial=-np.inf), start)
+    whole = bool(real.all())
+    last = np.maximum(np.max(time if whole else np.where(real, time, -np.inf), axis=1, initial=-np.inf), start)
+
+    def placed(values: NDArray[Any], empty: Any) -> NDArray[Any]:
+        if not np.any(values != empty):
+            return np.full(order.shape, empty, dtype=values.dtype)
+        found = values[0][order] if len(values) == 1 else np.take_along_axis(values, order, axis=1)
+        return found if whole else np.where(real, found, empty)
+
     return {
-        "time": np.where(real, time, last[:, None]),
-        "resets": resets & real,
-        "slot": np.where(real, slot, -1),
-        "event": np.where(real, event, -1),
-    }
+        "time": time if whole else np.where(real, time, last[:, None]), "resets": placed(columns.resets, False),
+        "slot": placed(columns.slot, -1), "event": placed(columns.event, -1),
+    }  # fmt: skip
 
 
 def _columns(
@@ -150,10 +158,13 @@ def _columns(
     ]  # fmt: skip
     parts += [] if covariates is None else [(covariates.until, covariates.key, False, -1, -1)]
     wide = [[np.broadcast_to(a, np.broadcast_shapes(np.shape(a), part[0].shape)) for a in part] for part in parts]
-    rows = max(len(_alike(a)) for part in wide for a in part)
-    rows = max(rows, len(_alike(schedule.start)))
-    columns = zip(*([_rows(a, rows) for a in part] for part in wide), strict=True)
-    return _Columns._make(np.concatenate(column, axis=1) for column in columns)
+    found = [[_alike(a) for a in column] for column in zip(*wide, strict=True)]
+    each = [max(map(len, column)) for column in found]
+    times = max(*each, len(_alike(schedule.start)))  # times and keys are sorted together: they have all rows
+    each = [times, times, *each[2:]]
+    return _Columns._make(
+        np.concatenate([_rows(a, rows) for a in column], axis=1) for column, rows in zip(found, each, strict=True)
+    )
 
 
 def _rows(values: NDArray[Any], rows: int) -> NDArray[Any]:
@@ -166,16 +177,18 @@ def _dosed(flow: Flow, into: tuple[int, ...]) -> Flags:
     return _alike(np.stack(given, axis=1) if given else np.zeros((1, 0), dtype=bool))
 
 
-def _jumps(flow: Flow, into: tuple[int, ...], order: Integers) -> Floats:
+def _jumps(flow: Flow, into: tuple[int, ...], place: Integers, width: int) -> Floats:
     """Amount that enters each state at each node."""
     amount = np.where(flow.exists, flow.amount, 0.0)
-    count, width = max(len(amount), len(order)), order.shape[1]
-    jump = np.zeros((count, width, len(into)))
-    padded = np.zeros((len(amount), max(int(np.max(order, initial=0)) + 1, amount.shape[1])))
-    for number, state in enumerate(into):
-        padded[:, : amount.shape[1]] = np.where(flow.into == state, amount, 0.0)
-        rows = np.broadcast_to(padded, (count, padded.shape[1]))
-        jump[:, :, number] = np.take_along_axis(rows, np.broadcast_to(order, (count, width)), axis=1)
+    rows = max(len(amount), len(place))
+    jump = np.zeros((rows, width, len(into)))
+    for dose in range(amount.shape[1]):
+        here, given = place[:, dose] < width, amount[:, dose]
+        row = np.flatnonzero(np.broadcast_to(here, (rows,)))
+        node, given = (np.broadcast_to(a, (rows,))[row] for a in (place[:, dose], given))
+        target = np.broadcast_to(flow.into[:, dose], (rows,))[row]
+        for number, state in enumerate(into):
+            jump[row, node, number] = np.where(target == state, given, 0.0)
     return jump
 
 
@@ -196,4 +209,6 @@ def _rates(flow: Flow, into: tuple[int, ...], flowing: Integers, place: Integers
 
 def _alike(values: NDArray[Any]) -> NDArray[Any]:
     """Give one row when all rows are the same, bit for bit."""
-    return values[:1] if len(values) > 1 and bool(np.all(values == values[0])) else values
+    if len(values) <= 1 or not np.array_equal(values[-1], values[0]):
+        return values
+    return values[:1] if bool(np.all(values == values[0])) else values
