@@ -104,6 +104,7 @@ def _steady_states(
         interval = schedule.interval[:, column]
         endless = interval == 0
         period = np.where(endless, 1.0, interval)
+        lag = np.where(endless, 0.0, lag)  # a constant infusion has run for ever, and stops at its record
         pending = np.floor(lag / period)
         rest = lag - pending * period
         duration = np.where(endless, np.inf, flow.end[:, column] - flow.begin[:, column])

@@ -92,8 +92,7 @@ def lay_out(
     covariates: Covariates | None = None,
 ) -> tuple[Timeline, Places]:  # fmt: skip
     """Timeline of doses as they arrive, and the nodes they have in it."""
-    halting = schedule.exists & (schedule.resets | ~schedule.doses | (schedule.steady > 0))
-    halts, flowing = (np.flatnonzero(np.any(a, axis=0)) for a in (halting, (flow.rate > 0) & flow.exists))
+    halts, flowing = (np.flatnonzero(np.any(a, axis=0)) for a in (_halting(schedule), (flow.rate > 0) & flow.exists))
     columns = _columns(schedule, flow, samples, halts, flowing, covariates)
     order = np.lexsort((columns.key, columns.time), axis=-1)
     place = np.empty_like(order)
@@ -113,9 +112,16 @@ def lay_out(
     return timeline, Places(place[:, : flow.exists.shape[1]], ends[:, : len(flowing)], flowing)
 
 
+def _halting(schedule: Schedule) -> Flags:
+    """Records that something is done at besides a dose, (row, event): a reset, a steady state or a stop."""
+    found: Flags = schedule.exists & (schedule.resets | ~schedule.doses | (schedule.steady > 0))
+    return found
+
+
 def _only_stops(schedule: Schedule) -> Flags:
     """Records that do nothing but make the solver stop (EVID 2), (row, event)."""
-    return schedule.exists & ~schedule.resets & ~schedule.doses & (schedule.steady == 0)
+    found: Flags = schedule.exists & ~schedule.resets & ~schedule.doses & (schedule.steady == 0)
+    return found
 
 
 def _sorted(columns: _Columns, order: Integers, start: Floats) -> dict[str, NDArray[Any]]:
@@ -148,7 +154,7 @@ def _columns(
         (np.where(flow.exists, flow.begin, np.inf), flow.key, False, -1, flow.event),
         (np.where(flow.exists, flow.end, np.inf)[:, flowing], END * STEPS, False, -1, -1),
         (
-            np.where(schedule.exists, schedule.time, np.inf)[:, halts],
+            np.where(_halting(schedule), schedule.time, np.inf)[:, halts],
             key, schedule.resets[:, halts], -1, np.where(_only_stops(schedule), HALT, -1)[:, halts],
         ),
         (
