@@ -20,6 +20,7 @@ class Status(IntEnum):
     diverged = 3
     too_many_steps = 4
     no_steady_state = 5
+    switching = 6
 
     @property
     def message(self) -> str:
@@ -32,8 +33,8 @@ _MESSAGES = {
     Status.bad_parameter: "A parameter of this subject is not a finite number; look at how the cohort was made.",
     Status.bad_dosing: (
         "This subject's parameters give a dose a negative or infinite lag, bioavailability, rate or duration "
-        "(or, at steady state, one of a thousand intervals); look at the lag, bioavailability, duration and rate of the "
-        "model's states."
+        "(or, at steady state, one of a thousand intervals); look at the lag, bioavailability, duration and rate "
+        "of the model's states."
     ),
     Status.diverged: (
         "The equations gave a value that is not finite for this subject; check that its parameters are plausible and "
@@ -46,6 +47,10 @@ _MESSAGES = {
     Status.no_steady_state: (
         "Repeating this subject's dose does not lead to a steady state; "
         "check that everything the dose reaches is eliminated."
+    ),
+    Status.switching: (
+        "This subject's equations switch back and forth without end where a comparison is an equality; "
+        "let the two sides of the comparison lead away from it, or replace the switch by a smooth function."
     ),
 }
 
