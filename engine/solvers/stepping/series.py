@@ -247,9 +247,10 @@ def _choose(condition: Series, a: Series, b: Series) -> Series:
 
 def _held(operation: str) -> Callable[..., Series]:
     """A condition, as it is where the step starts."""
-    from engine.models.algebras.taylor import TAYLOR
 
     def apply(*arguments: Series) -> Series:
+        from engine.models.algebras.taylor import TAYLOR
+
         return constant(TAYLOR.operations[operation](*(argument[0] for argument in arguments)))
 
     return apply
