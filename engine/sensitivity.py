@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine.dosing.events import EventTable
 from engine.dosing.schedule import Floats
 from engine.errors import DataError
 from engine.execute import Executor, Serial
@@ -44,6 +45,8 @@ def sensitivity_arrays(
 
     ``outputs`` are the names of those wanted; all when None.
     """
+    if isinstance(dosing, EventTable) and dosing.restarts.any():
+        raise DataError("sensitivities: TIME starts again at a reset; give each occasion an ID of its own")
     names = _known(model.parameter_names, wrt, "wrt", f"a parameter of model {model.name}")
     wanted = _known(model.output_names, outputs, "outputs", f"an output of model {model.name}")
     found = arrange(model, parameters, dosing, times, solver=solver, before_dose=before_dose)

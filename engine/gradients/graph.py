@@ -1,7 +1,8 @@
-"""A linear model's predictions for a data set as an explicit PyTensor graph: what a population is fitted with.
+"""A model's predictions for a data set as a PyTensor graph: what a population is fitted with.
 
-An observation is the sum of the responses to all that went in before it (superposition). The graph holds one response
-formula for each kind of input, whatever the number of doses and subjects, so it compiles in seconds.
+In a linear model an observation is the sum of the responses to all that went in before it (superposition). The graph
+holds one response formula for each kind of input, whatever the number of doses and subjects, so it compiles in seconds.
+Any other model is solved (:mod:`engine.gradients.operation`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,16 @@ import xarray as xr
 
 from engine.errors import DataError, ModelError
 from engine.gradients.inputs import Inputs, read_inputs
-from engine.gradients.propagator import Propagator
+from engine.gradients.operation import Integration
+from engine.gradients.propagator import Propagator, has_closed_form
+from engine.gradients.records import observed
 from engine.models import equations
 from engine.models.algebras.tensors import TENSORS
 from engine.models.expression import evaluate
 from engine.models.specification import Model
 from engine.models.structure import Linear, linear
+from engine.simulation import choose
+from engine.solvers.base import Solver
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,14 +140,18 @@ class _Responses:
 
 
 def prediction(
-    model: Model, doses: xr.Dataset, observations: xr.Dataset, output: str, *, subjects: Sequence[Any] | None = None
-) -> Prediction:
-    """Prediction of ``output`` at every observation, for a linear model.
+    model: Model, doses: xr.Dataset, observations: xr.Dataset, output: str, *, subjects: Sequence[Any] | None = None,
+    solver: str | Solver = "auto",
+) -> Prediction | Integration:  # fmt: skip
+    """Prediction of ``output`` at every observation.
+
+    A linear model whose response has a closed form is an explicit graph. Any other model, and any steady-state dose
+    (SS), is an operation that solves the equations together with their derivatives.
 
     Parameters
     ----------
     model
-        A model whose rates are linear in its states with constant coefficients.
+        The equations.
     doses, observations
         As :func:`engine.gradients.inputs.read_inputs` takes them, and as an event table has them.
     output
@@ -150,17 +159,16 @@ def prediction(
     subjects
         Ids in the order of the parameters, also of those without observations; by default the subjects of
         ``observations`` in order of first appearance.
+    solver
+        What solves the equations where there is no closed form: name of a file in ``conf/solver``, or a solver.
 
     Raises
     ------
     ModelError
-        The model is not linear, or has a structure with no closed form here.
+        The model has no such output, or its rates jump at times that depend on its parameters.
     DataError
         The table has something that cannot be fitted, or a subject unknown.
     """
-    found = linear(model)
-    if found is None:
-        raise ModelError(f"model {model.name} is not linear with constant coefficients; it has no closed form to fit")
     if output not in model.output_names:
         raise ModelError(f"model {model.name} has no output {output!r}; there are {', '.join(model.output_names)}")
     ids = list(dict.fromkeys(observations["subject"].values.tolist())) if subjects is None else list(subjects)
@@ -168,8 +176,13 @@ def prediction(
     if strange := set(observations["subject"].values.tolist()) - set(ids):
         raise DataError(f"observations of subjects without parameters: {sorted(strange)}")
     index = np.array([position[subject] for subject in observations["subject"].values.tolist()], dtype=np.int64)
-    inputs = read_inputs(model, found, doses, observations)
-    return Prediction(model, found, output, len(ids), index, observations["time"].values.astype(float), inputs)
+    time, found = observations["time"].values.astype(float), linear(model)
+    if found is not None and has_closed_form(found) and not ("ss" in doses and np.any(doses["ss"].values)):
+        inputs = read_inputs(model, found, doses, observations)
+        return Prediction(model, found, output, len(ids), index, time, inputs)
+    chosen, _ = choose(model, solver)
+    records = observed(model, doses, observations, ids)
+    return Integration(model, chosen, output, len(ids), index, time, records)
 
 
 def _infusion(inputs: Inputs, how: equations.Administration, name: str) -> tuple[Any, Any]:

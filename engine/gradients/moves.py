@@ -67,8 +67,8 @@ class Course:
     timeline
         With doses into the derivatives too, and without steady states.
     shifts
-        For each parameter the derivative of the time of a node, times its scale, (subject, node), at nodes where a
-        bolus arrives whose effect on the rates depends on the states; 0 elsewhere.
+        For each parameter that moves doses the derivative of the time of a node, times its scale, (subject, node), at
+        nodes where a bolus arrives whose effect on the rates depends on the states; 0 elsewhere.
     breaks
         Nodes before which something is to be done that depends on the states, (subject, node).
     settlings
@@ -79,6 +79,12 @@ class Course:
     shifts: dict[str, Floats]
     breaks: Flags
     settlings: tuple[Settling, ...]
+
+    def take(self, subjects: Integers) -> "Course":
+        """Give these subjects."""
+        shifts = {q: values[subjects] for q, values in self.shifts.items()}
+        settlings = tuple(one.take(subjects) for one in self.settlings)
+        return Course(self.timeline.take(subjects), shifts, self.breaks[subjects], settlings)
 
 
 def course(block: Block, given: Administration, system: Variational, values: Mapping[str, Floats]) -> Course:
@@ -97,8 +103,10 @@ def course(block: Block, given: Administration, system: Variational, values: Map
     """
     flow, steady = arrivals(block.schedule, given)
     timeline, places = lay_out(block.schedule, flow, steady, block.samples)
-    slopes = {q: _slopes(block, flow, given, _administered(system.base, q), values[system.scales[q]])
-              for q in system.wrt}  # fmt: skip
+    slopes = {
+        q: _slopes(block, flow, given, _administered(system.base, q), values[system.scales[q]])
+        for q in moving(system.base, system.wrt)
+    }
     laid = Laid(system, timeline, flow, places, block.subjects, values)
     settlings = [
         Settling(one, {q: _column(slope, column) for q, slope in slopes.items()})
@@ -109,6 +117,11 @@ def course(block: Block, given: Administration, system: Variational, values: Map
 
 def _column(slopes: Slopes, column: int) -> Slopes:
     return Slopes._make(values[:, column] for values in slopes)
+
+
+def moving(model: Model, names: Sequence[str]) -> tuple[str, ...]:
+    """Parameters that change when or how doses enter."""
+    return tuple(q for q in names if any(_administered(model, q).values()))
 
 
 @lru_cache(maxsize=256)

@@ -97,6 +97,15 @@ def between(linear: Linear, target: int, source: int) -> tuple[int, ...]:
     return tuple(sorted(ahead & behind, key=lambda state: (feeders[state], state)))
 
 
+def has_closed_form(linear: Linear) -> bool:
+    """Whether no more than two states exchange with each other."""
+    try:
+        _blocks(linear, tuple(range(len(linear.states))))
+    except ModelError:
+        return False
+    return True
+
+
 def _reached(linear: Linear, source: int) -> set[int]:
     reached, fresh = {source}, [source]
     while fresh:

@@ -354,29 +354,22 @@ def test_what_is_fitted_is_what_is_simulated(solver):
 @pytest.mark.parametrize(
     ("name", "doses", "message"),
     [
-        ("warfarin_inr", {}, "warfarin_inr is not linear with constant coefficients"),
         ("two_compartment_iv", {"cmt": [3]}, "subject 1: a dose goes into 3; states are central, peripheral"),
         ("two_compartment_iv", {"cmt": ["gut"]}, "a dose goes into 'gut'"),
-        (
-            "two_compartment_iv",
-            {"ss": [1], "ii": [12.0]},
-            r"a steady-state dose \(SS\) cannot be fitted; give the earlier",
-        ),
+        ("warfarin_inr", {"cmt": ["gut"]}, "a dose goes into 'gut'"),
+        ("warfarin_inr", {"evid": [7]}, "EVID is 7; 0, 1, 2, 3 or 4 is wanted"),
     ],
 )
 def test_what_cannot_be_done_is_refused(name, doses, message):
     given = table("dose", **{"subject": [1], "time": [0.0], "amt": [1.0], **doses})
     seen = table("observation", subject=[1], time=[1.0])
     with pytest.raises((ModelError, DataError), match=message):
-        prediction(load_model(name), given, seen, "concentration")
+        prediction(load_model(name), given, seen, load_model(name).output_names[0])
 
 
 def test_what_is_missing_is_named():
-    model = load_model("three_compartment_iv")
     seen = table("observation", subject=[1], time=[1.0])
     doses = table("dose", subject=[1], time=[0.0], amt=[1.0])
-    with pytest.raises(ModelError, match=r"more than two states that exchange with each other \(central, peripheral, "):
-        prediction(model, doses, seen, "concentration")(model.typical)
     model = load_model("one_compartment_iv")
     with pytest.raises(ModelError, match="has no output 'level'; there are concentration"):
         prediction(model, doses, seen, "level")
