@@ -336,7 +336,8 @@ ELSE
   TVQ = THETA(3)/2
   TVQ = TVQ & ; goes on
      + 1
-ENDIF""".replace(" ! &", "")).replace("DV\n", "DV WT SEX\n", 1)  # fmt: skip
+ENDIF
+IF (WT.GT.1000) TVQ = 99""".replace(" ! &", "")).replace("DV\n", "DV WT SEX\n", 1)  # fmt: skip
     imported = read_control_stream(text)
     assert imported.covariates == ("SEX", "WT")
     assert next(p.value for p in imported.model.parameters if p.name == "Q") is None

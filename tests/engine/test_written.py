@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -269,6 +270,10 @@ def test_named_compartments_are_numbered_by_the_model() -> None:
     events = engine.EventTable.from_amounts([[1.0, 2.0]], [0.0, 5.0], "central")
     model = load_model("theophylline_oral")
     assert [line.split(",")[4] for line in write_nonmem_table(events, model).splitlines()] == ["CMT", "2", "2"]
+    both = replace(events, compartments=("central", "depot"), cmt=np.array([2, 1]))
+    assert [line.split(",")[4] for line in write_nonmem_table(both, model).splitlines()] == ["CMT", "1", "2"]
+    with pytest.raises(DataError, match="CMT is 3, but the table names 2"):
+        write_nonmem_table(replace(both, cmt=np.array([1, 3])), model)
     with pytest.raises(DataError, match="names its compartments"):
         write_nonmem_table(events)
     with pytest.raises(DataError, match="has no state 'central'"):
