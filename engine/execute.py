@@ -349,25 +349,28 @@ def _in_order[Item](
 
 def _result(client: "Client", patience: float, future: Any) -> Any:
     """Result of one item; ClusterError when its workers die of it, when none are left, or the scheduler is gone."""
+    from distributed import wait
     from distributed.scheduler import KilledWorker
 
     lonely = None
-    while True:
+    while not future.done():
         try:
-            return future.result(timeout=_LOOK)
-        except KilledWorker as error:
-            raise ClusterError(
-                f"cluster: {RETRIES + 1} workers died one after another of the same piece of work, probably for want "
-                "of memory: give each worker more, take fewer workers, or ask for smaller pieces (`chunk`)"
-            ) from error
-        except CancelledError as error:
-            raise ClusterError("cluster: the connection to the scheduler was lost, and its work with it") from error
+            wait([future], timeout=_LOOK)  # type: ignore[no-untyped-call]
         except TimeoutError:
-            if future.done():
-                raise  # the work's own
-        lonely = None if _threads(client) else lonely or time.monotonic()
-        if lonely is not None and time.monotonic() - lonely > patience:
-            raise ClusterError(f"cluster: no workers for {patience:g} s; start some, then try again")
+            lonely = None if _threads(client) else lonely or time.monotonic()
+            if lonely is not None and time.monotonic() - lonely > patience:
+                raise ClusterError(f"cluster: no workers for {patience:g} s; start some, then try again") from None
+        except CancelledError:
+            break
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise ClusterError(
+            f"cluster: {RETRIES + 1} workers died one after another of the same piece of work, probably for want of "
+            "memory: give each worker more, take fewer workers, or ask for smaller pieces (`chunk`)"
+        ) from error
+    except CancelledError as error:
+        raise ClusterError("cluster: the connection to the scheduler was lost, and its work with it") from error
 
 
 def _threads(client: "Client") -> int:
