@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,41 @@ def test_others_doses_change_nothing(case: tuple[engine.Model, Mapping[str, floa
     np.testing.assert_array_equal(mixed[:, same], plain[:, same])
     company = {name: values[~same] for name, values in people.items()}
     np.testing.assert_array_equal(mixed[:, ~same], _outputs(model, company, other))
+
+
+def test_subjects_of_few_regimens_stand_together_and_come_back_in_order(
+    oral: engine.Model, person: Mapping[str, float]
+) -> None:
+    """Enough subjects of each regimen for blocks of one regimen; each subject as under its regimen alone."""
+    people = _people(person, 900, "none")
+    regimens = [Regimen(Dose(100 * n, "depot", every=6 * n, times=4)) for n in (1, 2, 3)]
+    given = np.random.default_rng(5).integers(0, 3, 900)
+    mixed = _outputs(oral, people, [regimens[n] for n in given])
+    for n, regimen in enumerate(regimens):
+        np.testing.assert_array_equal(mixed[:, given == n], _outputs(oral, people, regimen)[:, given == n])
+    apart = _outputs(oral, people, [Regimen(*regimens[n].doses) for n in given])
+    np.testing.assert_array_equal(apart, mixed)
+
+
+@pytest.mark.parametrize("output", ["central / v", "central ** n / v + k * t", "v * exp(-central)", "v", "2 * k * t"])
+@pytest.mark.parametrize("times", [[0.0, 1.0, 7.0], [3.0]], ids=["several", "one"])
+def test_outputs_of_any_kind(make_model: Callable[..., engine.Model], output: str, times: list[float]) -> None:
+    """Whatever outputs are computed from: one state of two, powers of a parameter, the time, no state at all."""
+    unit = {"v": "1", "n": "1", "k": "1/h", "a": "1/h"}
+    flows = {"depot": "-a * depot", "central": "a * depot - k * central"}
+    model = make_model(unit, {"depot": "1", "central": "1"}, flows, {"out": (output, "1"), "used": ("v * n", "1")})
+    rng = np.random.default_rng(3)
+    people = {name: rng.uniform(0.5, 1.5, 70) for name in unit} | {"n": np.where(np.arange(70) % 2, 2.0, 1.3)}
+    crowd = engine.simulate_arrays(model, people, Regimen(Dose(10, "depot")), times).outputs["out"]
+    for subject in (0, 1, 69):
+        alone = {name: values[subject : subject + 1] for name, values in people.items()}
+        found = engine.simulate_arrays(model, alone, Regimen(Dose(10, "depot")), times).outputs["out"]
+        np.testing.assert_array_equal(found[0], crowd[subject])
+    v, n, k, a = (people[name][:, None] for name in unit)
+    t = np.asarray(times)
+    central = 10 * a / (a - k) * (np.exp(-k * t) - np.exp(-a * t))
+    expected = {"exp": np.exp, "central": central, "v": v, "n": n, "k": k, "t": t}
+    np.testing.assert_allclose(crowd, np.broadcast_to(eval(output, expected), crowd.shape), rtol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 4096])

@@ -1,5 +1,8 @@
 """The compiled march of linear systems against scipy's matrix exponential, step by step."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.linalg import expm
@@ -77,3 +80,14 @@ def test_vectors_compute_lane_by_lane() -> None:
     writer.compiled()(numbers, result)
     once = np.where(numbers < 6, np.maximum(numbers * 2 + 1, numbers + 4), -1)
     np.testing.assert_array_equal(result, once + 3 * numbers)
+
+
+def test_a_linear_model_loads_no_other_compiler() -> None:
+    """Its first simulation in a process is then a matter of a tenth of a second."""
+    code = (
+        "import sys, engine; model = engine.load_model('two_compartment_oral')\n"
+        "found = engine.simulate_arrays(model, model.typical, engine.Regimen(engine.Dose(100, 'depot')), [0.0, 1.0])\n"
+        "print(found.solver, [name for name in ('heyoka', 'numba', 'sympy', 'xarray') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["closed_form", "[]"]
