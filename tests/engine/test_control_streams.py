@@ -122,6 +122,21 @@ def test_dosing_scenarios(scenario: int) -> None:
     np.testing.assert_allclose(found["IPRED"][0], expected, rtol=1e-4, atol=1e-9)
 
 
+def test_a_weight_that_changes_from_record_to_record() -> None:
+    text = NMTESTS.replace("CL = THETA(1)", "CL = THETA(1)*(WT/70)**0.75").replace("$INPUT ID", "$INPUT ID WT")
+    imported = read_control_stream(text)
+    data = pd.read_csv(REFERENCE / "nmtests_timevarying_wt.csv")
+    first = data.iloc[0]
+    given = {name: float(first[name.lower()]) for name in imported.covariates if name != "WT"}
+    person = imported.parameters(covariates={**given, "WT": data["wt"].to_numpy()})
+    np.testing.assert_allclose(person["CL"], data["cl_nonmem"], rtol=5e-5)
+    kept = data[["id", "time", "evid", "amt", "cmt", "ss", "ii", "addl", "rate"]]
+    events = engine.read_nonmem(kept.assign(CL=person.pop("CL")))
+    values = {**{p.name: p.value for p in imported.model.parameters if p.value is not None}, **person}
+    found = engine.simulate_arrays(imported.model, values, events).outputs["F"]
+    np.testing.assert_allclose(found[~np.isnan(found)], data.loc[data["evid"] == 0, "cp_nonmem"], rtol=1e-4, atol=1e-9)
+
+
 def test_two_compartment_individual_predictions() -> None:
     imported = read_control_stream(TWO)
     assert imported.model.typical["CL"] == pytest.approx(np.exp(1.7))
