@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -483,6 +484,12 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(change: tuple[str, str],
 def test_equations_that_cannot_be_read(change: tuple[str, str], told: str) -> None:
     with pytest.raises(ModelError, match=told):
         read_control_stream(CLARET.replace(*change, 1).replace("DV DOSE", "DV DOSE EVID"), unitless=True)
+
+
+def test_the_library_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pharmpy.model.external.nonmem.records.factory", None)
+    with pytest.raises(ModelError, match=r"needs the package pharmpy.*pip install 'trialtwin\[interchange\]'"):
+        read_control_stream(TWO)
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

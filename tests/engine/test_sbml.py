@@ -21,7 +21,6 @@ from engine.models.loading import library, load_evidence, load_model
 from engine.models.specification import Output
 from tests.engine.test_written import FIXED, NAMES, model_of
 
-roadrunner = pytest.importorskip("roadrunner", reason="libroadrunner is published for Linux, macOS and Windows only")
 NO_DOSE = engine.Regimen()
 
 
@@ -43,6 +42,7 @@ def on_the_way(name: str) -> tuple[engine.Model, np.ndarray]:
 
 def independent(text: str, chosen: list[str], times: np.ndarray) -> np.ndarray:
     """Columns ``chosen`` as libroadrunner computes them, (time, column)."""
+    roadrunner = pytest.importorskip("roadrunner", reason="libroadrunner is installed on Linux only")
     runner = roadrunner.RoadRunner(text)
     runner.integrator.relative_tolerance, runner.integrator.absolute_tolerance = 1e-9, 1e-11
     runner.integrator.maximum_num_steps = 1_000_000
