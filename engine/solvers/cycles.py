@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.dosing.timeline import SteadyState, Timeline
 from engine.errors import DosingError
 from engine.models.specification import Model
-from engine.models.structure import rates
+from engine.models.structure import linear, rates
 
 type Floats = NDArray[np.float64]
 type Move = Callable[[Floats, Floats, Floats], Floats]
@@ -32,6 +32,7 @@ class Series(NamedTuple):
     rate: Floats
     duration: Floats
     phase: Floats
+    adds: NDArray[np.bool_]
 
 
 def flows(timeline: Timeline, subjects: int, states: int) -> NDArray[np.bool_]:
@@ -47,10 +48,10 @@ def flows(timeline: Timeline, subjects: int, states: int) -> NDArray[np.bool_]:
 
 def check(model: Model, timeline: Timeline, solver: str) -> None:
     """Refuse steady states that have no meaning for these equations."""
-    if any(np.any(one.adds & one.exists) for one in timeline.steady):
+    if any(np.any(one.adds & one.exists) for one in timeline.steady) and linear(model) is None:
         raise DosingError(
             f"{solver}: a steady state is added to what is there (SS 2), which has a meaning for linear equations "
-            "only; use SS 1, or solver 'closed_form' when the model is linear"
+            f"with constant coefficients only, and those of model {model.name} are not; use SS 1"
         )
     if timeline.steady and any("t" in rate.names for rate in rates(model)):
         raise DosingError(f"{solver}: the equations of model {model.name} depend on t, so a dose has no steady state")
@@ -65,11 +66,28 @@ def series(steady: SteadyState, subject: NDArray[np.int64]) -> Series:
     return Series._make(each(getattr(steady, field)) for field in Series._fields)
 
 
-def settle(dose: Series, initial: Floats, move: Move) -> tuple[Floats, NDArray[np.bool_]]:
-    """State ``phase`` after the last dose arrived, (state, lane), and whether there is a steady state.
+def settle(dose: Series, initial: Floats, move: Move, before: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """State at the record of a steady state, (state, lane), and whether there is one.
 
-    A lane's result does not depend on the others: one that has settled is left alone.
+    Where it is added (SS 2), what the doses alone come to is added to the state ``before``, as superposition has it:
+    their steady state less that without them. A lane's result does not depend on the others: one that has settled is
+    left alone.
     """
+    found, reached = _settled(dose, initial, move)
+    adds = np.broadcast_to(dose.adds, reached.shape)
+    if not adds.any():
+        return found, reached
+    nothing, zero = np.zeros_like(dose.amount), np.zeros_like(initial)
+    still = np.all(move(zero, dose.interval, zero) == 0, axis=0)  # nothing comes of nothing, in most models
+    rest, also = (zero, still) if np.all(still | ~adds) else _settled(
+        dose._replace(amount=nothing, rate=nothing), initial, move
+    )  # fmt: skip
+    alone = found - np.where(still, 0.0, rest)
+    return np.where(adds, before + alone, found), reached & (also | still | ~adds)
+
+
+def _settled(dose: Series, initial: Floats, move: Move) -> tuple[Floats, NDArray[np.bool_]]:
+    """State ``phase`` after the last dose arrived, (state, lane), and whether there is a steady state."""
     lanes = np.arange(len(dose.interval))
     endless = np.isinf(dose.duration)
     duration = np.where(endless, dose.interval, dose.duration)

@@ -116,14 +116,14 @@ class _Subject(NamedTuple):
             raise _Failure(Status.diverged)
         return np.asarray(found.y[:, -1], dtype=np.float64)
 
-    def settle(self, steady: SteadyState) -> Floats:
-        """Steady state under an endless series of doses."""
+    def settle(self, steady: SteadyState, before: Floats) -> Floats:
+        """Steady state under an endless series of doses, or what it makes of the state before."""
         dose = cycles.series(steady, np.asarray([self.number], dtype=np.int64))
 
         def fly(state: Floats, length: Floats, flow: Floats) -> Floats:
             return self.move(state[:, 0], 0.0, float(length[0]), flow[:, 0])[:, None]
 
-        found, reached = cycles.settle(dose, self.problem.initial[self.number][:, None], fly)
+        found, reached = cycles.settle(dose, self.problem.initial[self.number][:, None], fly, before[:, None])
         if not reached[0]:
             raise _Failure(Status.no_steady_state)
         return found[:, 0]
@@ -160,7 +160,7 @@ def _walk(solver: Reference, problem: Problem, number: int, samples: Floats) -> 
             state = problem.initial[number].copy()
         for steady in timeline.steady:
             if steady.exists[subject.row(steady.exists)] and steady.node[subject.row(steady.node)] == node:
-                state = subject.settle(steady)
+                state = subject.settle(steady, state)
         for position, into in enumerate(timeline.into):
             state[into] += timeline.jump[subject.row(timeline.jump), node, position]
         flow = subject.rates(node)

@@ -48,10 +48,12 @@ def test_occasions() -> None:
     assert _agree(MODEL, NAIVE, _subjects(100, 2, occasions=True), solver="closed_form", rtol=1e-8) > 200
 
 
-@pytest.mark.parametrize("solver", ["taylor", "reference"])
-def test_other_solvers(solver: str) -> None:
-    count = 60 if solver == "taylor" else 6
-    subjects = _subjects(count, 3, adding=False)
+@pytest.mark.parametrize(
+    ("solver", "count"),
+    [("taylor", 40), ("block_taylor", 100), ("runge_kutta", 30), ("rosenbrock", 20), ("reference", 6)],
+)
+def test_other_solvers(solver: str, count: int) -> None:
+    subjects = _subjects(count, 3)
     _agree(MODEL, NAIVE, subjects, solver=solver, rtol=1e-6, zero=1e-8)
 
 
@@ -66,7 +68,7 @@ def test_ten_thousand_tables(seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("carry", ["backward", "forward"])
 def test_a_thousand_tables_by_series(carry: str) -> None:
-    _agree(MODEL, NAIVE, _subjects(1000, 20, adding=False), solver="taylor", carry=carry, rtol=1e-6, zero=1e-8)
+    _agree(MODEL, NAIVE, _subjects(1000, 20), solver="block_taylor", carry=carry, rtol=1e-6, zero=1e-8)
 
 
 SATURABLE = engine.load_model({

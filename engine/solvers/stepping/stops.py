@@ -118,10 +118,9 @@ class Stops:
             return self.fly(Flight(subject, state, length, flow))
 
         initial = self.problem.initial[subject].T
-        found, reached = cycles.settle(cycles.series(steady, subject), initial, move)
-        adds = steady.adds[subject] if len(steady.adds) > 1 else steady.adds
         states = slice(0, some.layout.states)
-        some.carried[states, chosen] = np.where(adds, some.carried[states, chosen], 0.0) + found
+        before = some.carried[states, chosen]
+        some.carried[states, chosen], reached = cycles.settle(cycles.series(steady, subject), initial, move, before)
         status = np.zeros(len(at), dtype=np.int8)
         status[here] = np.where(reached, Status.ok, Status.no_steady_state)
         return status
