@@ -13,7 +13,7 @@ from engine.solvers.stepping import blocks
 
 
 @dataclass(frozen=True, slots=True)
-class Smooth(Solver):
+class EachSubject(Solver):
     """Taylor series for every subject; those they do not serve go to another method, each for itself.
 
     Parameters
@@ -36,8 +36,9 @@ class Smooth(Solver):
         return self.series.name
 
     def choose(self, model: Model) -> tuple[Solver, str]:
-        """Itself, for smooth equations."""
-        return self, self.series.choose(model)[1]
+        """Itself, for every model."""
+        kind = f"switch where {found[0]} changes, which is located" if (found := switches(model)) else "smooth"
+        return self, f"the equations of {model.name} are not linear, and {kind}"
 
     def solve(self, problem: Problem) -> Trajectory:
         """States at the samples, by the method that suits each subject."""
@@ -53,11 +54,11 @@ class Smooth(Solver):
 
 @dataclass(frozen=True, slots=True)
 class Auto(Solver):
-    """Choice among three: for linear equations, for smooth ones, and for equations that switch."""
+    """Choice among three: for linear equations, for others, and for machines without the compiler of steps."""
 
     linear: Solver
-    smooth: Solver
-    switching: Solver
+    nonlinear: Solver
+    portable: Solver
 
     @property
     def name(self) -> str:
@@ -68,11 +69,9 @@ class Auto(Solver):
         """Solver for this model, and why."""
         if linear(model) is not None:
             return self.linear.choose(model)
-        if found := switches(model):
-            return self.switching, f"the equations of {model.name} switch where {found[0]} changes"
         if find_spec("heyoka") is None:
-            return self.switching, f"the equations of {model.name} are not linear, and heyoka is not installed here"
-        return self.smooth, f"the equations of {model.name} are not linear, and smooth"
+            return self.portable, f"the equations of {model.name} are not linear, and heyoka is not installed here"
+        return self.nonlinear.choose(model)
 
     def solve(self, problem: Problem) -> Trajectory:
         """States by the solver that takes this model."""

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 from engine.dosing.timeline import Timeline
 from engine.errors import SolverError
-from engine.models.specification import Model
-from engine.models.structure import switches
+from engine.models.freezing import Frozen, freeze
 from engine.solvers import cycles
 from engine.solvers.base import Problem, Trajectory
 from engine.solvers.stepping import half
 from engine.solvers.stepping.columns import Columns, columns
 from engine.solvers.stepping.compiled import Stepper, stepper
 from engine.solvers.stepping.itinerary import itinerary
-from engine.solvers.stepping.march import Limits, March
+from engine.solvers.stepping.march import Helpers, Limits, March
 from engine.solvers.stepping.modes import modes, shape
 from engine.solvers.stepping.stops import Flight, Stops
+from engine.solvers.stepping.switching import Switching
 from engine.solvers.stepping.tables import Table
 from engine.status import Status
 
@@ -65,15 +65,6 @@ def check_tolerances(solver: str, tolerance: float, floor: float, max_steps: int
         raise SolverError(f"{solver}: max_steps is {max_steps!r}; 1 or more is wanted")
 
 
-def check_smooth(solver: str, model: Model) -> None:
-    """Refuse equations that switch."""
-    if found := switches(model):
-        raise SolverError(
-            f"{solver}: the equations of model {model.name} switch where {found[0]} changes; use solver 'auto' or "
-            "'reference'"
-        )
-
-
 def alike(problem: Problem, exact: NDArray[np.bool_]) -> list[Alike]:
     """Subjects by what is compiled for them and how their states are counted: others must not change it."""
     count, states = problem.state.shape
@@ -98,12 +89,17 @@ def solve(problem: Problem, method: Method) -> tuple[Trajectory, NDArray[np.bool
     samples = np.full((states, count, problem.timeline.samples), np.nan)
     state, status = np.full((count, states), np.nan), np.zeros(count, dtype=np.int8)
     largest, left = problem.largest.copy(), np.zeros(count, dtype=bool)
+    frozen = freeze(problem.model)
+    if frozen:
+        held = {switch.held: np.zeros(count) for switch in frozen.switches}
+        problem = replace(problem, model=frozen.model, parameters={**problem.parameters, **held})
     with np.errstate(all="ignore"):
-        form = shape(problem.model) if method.exact else None
+        # Switches change the coefficients of a part that would else be linear.
+        form = shape(problem.model) if method.exact and not frozen else None
         found = modes(form, problem) if form else None
         exact = found.sound if found else np.zeros(count, dtype=bool)
         for group in alike(problem, exact) if problem.timeline.time.shape[1] else ():
-            part = _march(problem.take(group.subjects), method, group)
+            part = _march(problem.take(group.subjects), method, group, frozen)
             samples[:, group.subjects] = part.samples.reshape(states, len(group.subjects), -1)
             state[group.subjects], status[group.subjects] = part.state, part.status
             largest[group.subjects] = part.stops.largest
@@ -114,7 +110,7 @@ def solve(problem: Problem, method: Method) -> tuple[Trajectory, NDArray[np.bool
     return Trajectory(np.moveaxis(samples, 0, -1), state, status, largest), left
 
 
-def _march(problem: Problem, method: Method, group: Alike) -> March:
+def _march(problem: Problem, method: Method, group: Alike, frozen: Frozen | None) -> March:
     def compile_(table: Table, tolerance: float) -> Stepper:
         return stepper(problem.model, group.infused, group.exact, table, tolerance)
 
@@ -125,11 +121,20 @@ def _march(problem: Problem, method: Method, group: Alike) -> March:
     plan = itinerary(problem.timeline, problem.subjects)
 
     def fly(flight: Flight) -> Floats:
-        return _fly(problem, method, group, stops, flight)
+        march = _march(
+            _away(problem, group, stops, flight),
+            method,
+            replace(group, subjects=np.arange(len(flight.subject))),
+            frozen,
+        )
+        stops.left[flight.subject[march.left]] = True
+        return np.where((march.status == Status.ok) & ~march.left, march.state.T, np.nan)
 
     left = np.zeros(problem.subjects, dtype=bool)
     stops = Stops(problem, plan, group.dosed, method.floor, problem.largest.copy(), left, fly)
-    march = March(problem, stops, compiled, method.limits, rescue if method.rescue else None)
+    switching = Switching(frozen, problem) if frozen else None
+    helpers = Helpers(rescue if method.rescue else None, switching)
+    march = March(problem, stops, compiled, method.limits, helpers)
     march.walk(_begin(problem, compiled, stops))
     return march
 
@@ -146,16 +151,12 @@ def _begin(problem: Problem, compiled: Stepper, stops: Stops) -> Columns:
     return columns(layout, stops.plan, start, problem.state, rows, compiled.lanes)
 
 
-def _fly(problem: Problem, method: Method, group: Alike, stops: Stops, flight: Flight) -> Floats:
-    """States (state, subject) after a length of time with constant inflows; NaN where the method fails."""
-    count = len(flight.subject)
-    away = replace(
+def _away(problem: Problem, group: Alike, stops: Stops, flight: Flight) -> Problem:
+    """Problem of a flight: from the states given, with constant inflows, away from the timeline."""
+    return replace(
         problem.take(flight.subject), state=np.ascontiguousarray(flight.state.T), largest=stops.largest[flight.subject],
         timeline=_straight(group, flight),
     )  # fmt: skip
-    march = _march(away, method, replace(group, subjects=np.arange(count)))
-    stops.left[flight.subject[march.left]] = True
-    return np.where((march.status == Status.ok) & ~march.left, march.state.T, np.nan)
 
 
 def _straight(group: Alike, flight: Flight) -> Timeline:

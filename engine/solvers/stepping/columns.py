@@ -11,6 +11,8 @@ from engine.solvers.stepping.symbols import EXTRA, FRESH, LENGTH, TIME, Layout
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
 
+_SHORT = 1e-12
+"""Part of the time below which the way to a stop is one step: hardly a number lies in between."""
 START = 1e-3
 """First step, as part of the way to the first stop; one that is too long is found out and shortened."""
 
@@ -21,7 +23,8 @@ class Columns:
 
     ``subject`` whose column it is; ``carried`` and ``parameters`` as :mod:`engine.solvers.stepping.symbols` lays them
     out; ``stop`` and ``sample`` point into the itinerary, ``until`` is the end of the samples due before the stop,
-    ``due`` the time of the next one, infinite for none; ``since`` counts the steps when the last stop was reached.
+    ``due`` the time of the next one, infinite for none; ``since`` counts the steps when the last stop was reached;
+    ``lanes`` is how many a register holds.
     """
 
     layout: Layout
@@ -34,6 +37,7 @@ class Columns:
     due: Floats
     since: Integers
     moving: NDArray[np.bool_]
+    lanes: int
 
     @property
     def goal(self) -> Floats:
@@ -46,15 +50,15 @@ class Columns:
         found: Floats = self.carried[self.layout.states + which]
         return found
 
-    def take(self, chosen: Integers, lanes: int) -> "Columns":
+    def take(self, chosen: Integers) -> "Columns":
         """Give these columns, and as many that stand still as fill the last register."""
         # An odd number of registers: rows a power of 2 apart would fall on the same places of the processor's cache.
-        registers = -(-len(chosen) // lanes) | 1
-        padded = np.concatenate([chosen, np.full(registers * lanes - len(chosen), chosen[0])])
+        registers = -(-len(chosen) // self.lanes) | 1
+        padded = np.concatenate([chosen, np.full(registers * self.lanes - len(chosen), chosen[0])])
         found = Columns(
             self.layout, self.subject[padded], np.ascontiguousarray(self.carried[:, padded]),
             np.ascontiguousarray(self.parameters[:, padded]), self.stop[padded], self.sample[padded],
-            self.until[padded], self.due[padded], self.since[padded], self.moving[padded],
+            self.until[padded], self.due[padded], self.since[padded], self.moving[padded], self.lanes,
         )  # fmt: skip
         found.halt(np.arange(len(chosen), len(padded)))
         return found
@@ -74,7 +78,8 @@ class Columns:
     def set_off(self, chosen: Integers, now: int) -> None:
         """Choose the length of the first step after a stop; one that starts afresh has length -1."""
         length, first = self.carried[self.layout.states + LENGTH, chosen], self.row(FRESH - 1)[chosen]
-        begin = START * (self.goal[chosen] - self.row(TIME)[chosen])
+        left, clock = self.goal[chosen] - self.row(TIME)[chosen], np.abs(self.row(TIME)[chosen])
+        begin = np.where(left < _SHORT * clock, left, START * left)
         self.row(LENGTH)[chosen] = np.where(length < 0, begin, np.minimum(length, first))
         self.row(FRESH)[chosen], self.since[chosen] = 1.0, now
 
@@ -105,6 +110,6 @@ def columns(
     due = np.where(sample < until, plan.sample_time[sample], np.inf)
     found = Columns(
         layout, np.arange(count), carried, parameters, stop, sample, until, due, np.zeros(count, dtype=np.int64),
-        np.ones(count, dtype=bool),
+        np.ones(count, dtype=bool), lanes,
     )  # fmt: skip
-    return found.take(np.arange(count), lanes)
+    return found.take(np.arange(count))

@@ -19,6 +19,7 @@ from engine.models.structure import Linear, linear_part
 from engine.solvers.base import Problem
 
 type Floats = NDArray[np.float64]
+type Long = NDArray[np.longdouble]
 
 _APART = float(np.sqrt(np.finfo(np.longdouble).eps / 1e-10))
 """Least relative distance of two coupled rates: both the modes and what they carry lose as many digits.
@@ -94,12 +95,14 @@ def modes(form: Shape, problem: Problem) -> Modes:
         left = _vectors(turned, matrix.swapaxes(0, 1), rate)
         left = left / np.sum(left * right, axis=1, keepdims=True)
         sound = _sound(form, rate) & np.all(np.isfinite(right) & np.isfinite(left), axis=(0, 1))
-    rate, right, left = (values.astype(np.float64) for values in (rate, right, left))
-    return Modes(rate, right, left, forcing, sound & np.all(np.isfinite(forcing), axis=0))
+    return Modes(
+        rate.astype(np.float64), right.astype(np.float64), left.astype(np.float64), forcing,
+        sound & np.all(np.isfinite(forcing), axis=0),
+    )  # fmt: skip
 
 
-def _rates(form: Shape, matrix: Floats) -> Floats:
-    rate = np.empty_like(matrix[0])
+def _rates(form: Shape, matrix: Long) -> Long:
+    rate = np.empty(matrix.shape[1:], dtype=np.longdouble)
     for group in form.components:
         if len(group) == 1:
             rate[group[0]] = matrix[group[0], group[0]]
@@ -113,7 +116,7 @@ def _rates(form: Shape, matrix: Floats) -> Floats:
     return rate
 
 
-def _vectors(form: Shape, matrix: Floats, rate: Floats) -> Floats:
+def _vectors(form: Shape, matrix: Long, rate: Long) -> Long:
     """Vector of each mode, (mode, state, subject): 1 where it is at home, carried on to what that feeds."""
     vectors = np.zeros_like(matrix)
     for place, home in enumerate(form.components):
@@ -126,7 +129,7 @@ def _vectors(form: Shape, matrix: Floats, rate: Floats) -> Floats:
     return vectors
 
 
-def _at_home(home: tuple[int, ...], mode: int, matrix: Floats, rate: Floats, vector: Floats) -> None:
+def _at_home(home: tuple[int, ...], mode: int, matrix: Long, rate: Long, vector: Long) -> None:
     """Vector within the component of the mode."""
     vector[mode] = 1.0
     if len(home) > 1:
@@ -138,7 +141,7 @@ def _at_home(home: tuple[int, ...], mode: int, matrix: Floats, rate: Floats, vec
         )
 
 
-def _carry_on(group: tuple[int, ...], matrix: Floats, rate: Floats, vector: Floats) -> None:
+def _carry_on(group: tuple[int, ...], matrix: Long, rate: Long, vector: Long) -> None:
     """Vector in a component that is fed: (rate - A) x = what comes in."""
     coming = [np.sum(matrix[n] * vector, axis=0) for n in group]
     if len(group) == 1:
@@ -151,7 +154,7 @@ def _carry_on(group: tuple[int, ...], matrix: Floats, rate: Floats, vector: Floa
     vector[j] = (a * coming[1] + matrix[j, i] * coming[0]) / determinant
 
 
-def _sound(form: Shape, rate: Floats) -> NDArray[np.bool_]:
+def _sound(form: Shape, rate: Long) -> NDArray[np.bool_]:
     """Subjects whose coupled rates are real and apart."""
     sound = np.all(np.isfinite(rate), axis=0)
     for i in range(len(rate)):
