@@ -81,8 +81,10 @@ def _names(model: Model) -> dict[str, str]:
     """Every name of the model in mrgsolve; ``>`` marks outputs and lets of the table, which live beside the others."""
     reported = {output.name for output in model.outputs if str(output.value) != output.name}
     lets = [name for name, _ in model.let]
-    names = rename([*model.parameter_names, *model.state_names], _RESERVED)
-    used = {*_RESERVED, *names.values(), *(f"{name}_0" for name in names.values())}
+    names = rename(model.state_names, _RESERVED)
+    made = {template.format(name) for name in names.values() for template in (*_STARTS.values(), "dxdt_{}")}
+    names |= rename(model.parameter_names, {*_RESERVED, *made, *names.values()})
+    used = {*_RESERVED, *made, *names.values()}
     outputs = rename(sorted(reported), used)
     names |= rename(lets, {*used, *outputs.values()})
     used |= {*outputs.values(), *names.values()}

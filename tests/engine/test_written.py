@@ -31,10 +31,11 @@ FIXED = {
         "k": {"unit": "1/h", "meaning": "2", "value": 0.3},
         "v": {"unit": "L", "meaning": "volume", "value": 10},
         "t0": {"unit": "h", "meaning": "a time", "value": 2},
+        "y_0": {"unit": "1", "meaning": "where y begins", "value": 0.4},
     },
     "states": {
         "y0": {"unit": "mg", "lag": "late", "bioavailability": "F * f_", "rate": "rate", "duration": "2 * lag"},
-        "y": {"unit": "1", "initial": "1 / 3"},
+        "y": {"unit": "1", "initial": "1 / 3 + y_0"},
     },
     "let": {"cp": "y0 / v", "late": "lag * 2", "e": "where(t >= t0 and not y < -0.5 or t == 0, 1 / 2, -(y - -1))"},
     "derivatives": {
