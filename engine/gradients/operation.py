@@ -168,7 +168,7 @@ def _leave_out_derivatives(fgraph: Any, node: Any) -> Any:
 
 _rewriter: Any = node_rewriter
 _specialize: Any = register_specialize
-_specialize(_rewriter([Solve])(_leave_out_derivatives), name="leave_out_derivatives")
+_specialize(_rewriter([Solve])(_leave_out_derivatives), "fast_compile", name="leave_out_derivatives")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
