@@ -1,8 +1,8 @@
 """The model's equations by scipy, one subject at a time: slow and independent, to verify the other solvers by."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from engine.dosing.timeline import SteadyState
 from engine.models import equations
 from engine.models.algebras.arrays import ARRAYS
+from engine.models.freezing import Frozen, freeze
 from engine.models.specification import Model
 from engine.solvers import cycles
 from engine.solvers.base import Problem, Solver, Trajectory
+from engine.solvers.crossing import Crossing, Endless
 from engine.status import Status
 
 type Floats = NDArray[np.float64]
@@ -51,10 +53,13 @@ class Reference(Solver):
         cycles.check(problem.model, problem.timeline, "reference")
         samples = np.full((problem.subjects, problem.timeline.samples, problem.state.shape[1]), np.nan)
         state, status = problem.state.copy(), np.zeros(problem.subjects, dtype=np.int8)
+        if frozen := freeze(problem.model):
+            held = {switch.held: np.zeros(problem.subjects) for switch in frozen.switches}
+            problem = replace(problem, model=frozen.model, parameters={**problem.parameters, **held})
         for subject in range(problem.subjects):
             try:
                 with np.errstate(all="ignore"):  # what is not finite is a status
-                    state[subject] = _walk(self, problem, subject, samples[subject])
+                    state[subject] = _walk(_Subject(self, problem, subject, frozen), samples[subject])
             except _Failure as failure:
                 state[subject], status[subject] = np.nan, failure.status
         samples[status != Status.ok] = np.nan
@@ -75,6 +80,12 @@ class _Subject(NamedTuple):
     solver: Reference
     problem: Problem
     number: int
+    frozen: Frozen | None
+
+    @property
+    def parameters(self) -> dict[str, Floats]:
+        """Views of its values."""
+        return {name: values[self.number : self.number + 1] for name, values in self.problem.parameters.items()}
 
     def row(self, values: NDArray[np.generic]) -> int:
         """Row of this subject in an array that may have one for all."""
@@ -90,8 +101,7 @@ class _Subject(NamedTuple):
 
     def derivative(self, flow: Floats) -> Callable[[float, Floats], Floats]:
         """Right-hand side with a constant inflow."""
-        model = self.problem.model
-        parameters = {name: values[self.number : self.number + 1] for name, values in self.problem.parameters.items()}
+        model, parameters = self.problem.model, self.parameters
 
         def rate(t: float, state: Floats) -> Floats:
             named = {name: state[n : n + 1] for n, name in enumerate(model.state_names)}
@@ -106,15 +116,28 @@ class _Subject(NamedTuple):
             return state
         if not np.all(np.isfinite(state)):  # solve_ivp raises ValueError
             raise _Failure(Status.diverged)
+        if self.frozen is None:
+            return np.asarray(self._integrate(flow, None, (begin, end), state).y[:, -1], dtype=np.float64)
+
+        def integrate(events: list[Any], first: float, last: float, start: Floats) -> Any:
+            return self._integrate(flow, events, (first, last), start)
+
+        try:
+            return Crossing(self.frozen, self.parameters, self.derivative(flow), integrate).move(state, begin, end)
+        except Endless:
+            raise _Failure(Status.switching) from None
+
+    def _integrate(self, flow: Floats, events: list[Any] | None, span: tuple[float, float], state: Floats) -> Any:
+        """What ``solve_ivp`` gives, over the span or up to an event."""
         from scipy.integrate import solve_ivp
 
         found = solve_ivp(
-            _Counted(self.derivative(flow), self.solver.max_steps), (begin, end), state, method=self.solver.method,
-            rtol=self.solver.relative, atol=self.solver.absolute, t_eval=[end],
+            _Counted(self.derivative(flow), self.solver.max_steps), span, state, method=self.solver.method,
+            rtol=self.solver.relative, atol=self.solver.absolute, events=events,
         )  # fmt: skip
-        if not found.success or not np.all(np.isfinite(found.y)):
+        if not found.success or not np.all(np.isfinite(found.y[:, -1])):
             raise _Failure(Status.diverged)
-        return np.asarray(found.y[:, -1], dtype=np.float64)
+        return found
 
     def settle(self, steady: SteadyState, before: Floats) -> Floats:
         """Steady state under an endless series of doses, or what it makes of the state before."""
@@ -147,9 +170,9 @@ class _Counted:
         return value
 
 
-def _walk(solver: Reference, problem: Problem, number: int, samples: Floats) -> Floats:
+def _walk(subject: _Subject, samples: Floats) -> Floats:
     """Take one subject through its nodes, filling its samples; its state at the end."""
-    subject, timeline = _Subject(solver, problem, number), problem.timeline
+    problem, number, timeline = subject.problem, subject.number, subject.problem.timeline
     state: Floats = problem.state[number].copy()
     flow = np.zeros(problem.state.shape[1])
     time = timeline.time[subject.row(timeline.time)]
