@@ -162,7 +162,8 @@ def simulate(
         attribute must be the model's. A parameter that is not given and is a column of the event table (of the same
         name, in any case) is taken from there, and may change from record to record.
     dosing
-        A regimen for all, a sequence with one for each subject, or an event table.
+        A regimen for all, a sequence with one for each subject, an event table, or a policy. NONMEM's rules hold; the
+        docstring of :class:`engine.EventTable` has them, and in what order things happen at one time.
     times
         When to sample, in the model's unit of time: (time), or (subject, time) with NaN for no sample. None with an
         event table: at its observation records (EVID 0), in their place among records of the same time.

@@ -1,9 +1,7 @@
 """Event tables: doses, observations and covariates of many subjects, record by record, as NONMEM has them.
 
-A record's ``evid`` says what it is: 0 observation, 1 dose, 2 other (the solver stops there, nothing is given), 3 reset
-to the initial values, 4 reset and dose. A reset, and a steady-state dose with ``ss`` 1, end infusions in progress and
-cancel doses still pending (by ``addl`` or lag). Records of one subject at one time are taken in their order; a dose
-that arrives later than its record (by lag or ``addl``) comes before the records of that time.
+The rules are those of NONMEM Users Guide part VI (PREDPP), chapter V, https://nmhelp.tingjieguo.com/VI/V.html; the
+docstring of :class:`EventTable` says them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +24,34 @@ REALS = ("time", "amt", "ii", "rate", "dv")
 class EventTable:
     """Records of many subjects, subject by subject and in time.
 
+    **Kinds of record.** ``evid`` 0: observation, a sample is taken. 1: dose. 2: other; the solver stops there, nothing
+    is given (a covariate may change). 3: reset, the states go back to their initial values. 4: reset, then dose.
+
+    **Doses.** ``rate`` 0: a bolus of ``amt``. Above 0: an infusion, which lasts bioavailability x ``amt`` / ``rate``.
+    -1: the rate is the model's (the state's ``rate``). -2: the duration is the model's, and the rate is
+    bioavailability x ``amt`` / duration. A dose arrives, or begins, its state's lag after its record. ``addl`` more doses follow, one
+    every ``ii``, each with its lag. All of a dose is that of the state ``cmt`` names.
+
+    **Steady state.** ``ss`` 1: the record finds the state its own dose leads to when it has always been given every
+    ``ii``; whatever was there before is gone. 2: that state is added to what is there (linear models). The dose of the
+    record, and those of ``addl``, follow. Doses of the series that still lag, or still flow, at the record do so after
+    it, however long the lag or the infusion is beside ``ii``. With ``amt`` and ``ii`` 0: a constant infusion at
+    ``rate`` (-1: the model's) that has run for ever and stops at the record; with ``rate`` 0 too, what the equations
+    come to by themselves.
+
+    **What is cancelled.** A reset, and ``ss`` 1, end infusions in progress and cancel doses that are still to arrive
+    (by lag or ``addl``) of all earlier records.
+
+    **At one time**, in this order: infusions end; doses arrive that were recorded earlier, or are additional; records
+    follow in their order, each one's reset, steady state and dose before the next one's. An observation therefore sees
+    the doses recorded before it and not those after it.
+
+    **Time** may start again at a reset: another occasion of the subject begins. Only observation records are sampled
+    then.
+
+    **Columns** that are named as parameters of the model, and that a simulation is not given otherwise, are those
+    parameters; see ``carry`` of :func:`engine.simulate`.
+
     Parameters
     ----------
     ids
@@ -35,7 +61,8 @@ class EventTable:
     time, amt, ii, rate, dv
         NONMEM's columns as floats, (record); ``dv`` is NaN where nothing was measured.
     evid, cmt, addl, ss, mdv
-        NONMEM's columns as integers, (record); ``cmt`` counts from 1; 0 is the first.
+        NONMEM's columns as integers, (record); ``cmt`` counts from 1; 0 is the first. That of an observation chooses no
+        output: there are all at every observation.
     compartments
         State that each ``cmt`` means; empty: the model's states in their order.
     columns

@@ -1,8 +1,10 @@
 """Doses and regimens for people: what is given, into which state, when, and how fast.
 
-NONMEM's rules hold. A dose by ``rate`` lasts (bioavailability x amount / rate); a dose by ``duration`` keeps its
-duration, and its rate carries the bioavailability. A lag delays a dose; a steady-state dose is the last one of an
-endless series given every ``every``.
+NONMEM's rules hold, as :class:`engine.EventTable` has them. A dose by ``rate`` lasts (bioavailability x amount / rate);
+a dose by ``duration`` keeps its duration, and its rate carries the bioavailability. A lag delays a dose. At one time
+infusions end first, then the doses come in their order, then samples are taken (before the doses with ``before_dose``).
+A steady-state dose is the last one of an endless series given every ``every``; a sample at its time that is taken
+before doses is the trough of that series.
 """
 
 import hashlib
@@ -40,9 +42,10 @@ class Dose:
     rate
         Amount per time of an infusion, or ``"model"`` for the one the model gives that state. None: not by rate.
     steady_state
-        0 (False): none. 1 (True): the first dose finds the steady state of its own series, whatever was given
-        before. 2: that steady state is added to what is there. With ``amount=0`` and a ``rate``: a constant infusion
-        that has run forever and stops at ``at``.
+        0 (False): none. 1 (True): the first dose finds the steady state of its own series, and what was given before
+        is gone, flowing or still lagging too. 2: that steady state is added to what is there (linear models). The
+        lag, and an infusion, may be longer than ``every``. With ``amount=0`` and a ``rate``: a constant infusion that
+        has run forever and stops at ``at``.
     unit, time_unit
         Units of the numbers above; empty means those of the model. Text with units sets them.
 

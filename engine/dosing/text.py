@@ -1,7 +1,8 @@
 """Regimens as people write them, and back.
 
 A regimen is clauses between semicolons; a clause is an amount, ``into`` a state, and any of: ``at`` a time, ``over`` a
-duration (or ``over model``), ``rate`` a rate (or ``rate model``), ``every`` an interval, a number ``times``,
+duration (or ``over model``), ``rate`` a rate (or ``rate model``), ``every`` an interval (``every 12 h``, ``every day``,
+``daily``, ``weekly``), a number ``times``,
 ``at steady state`` (or ``adding steady state``). Commas and ``and`` may stand between them.
 """
 
@@ -14,13 +15,14 @@ from engine.errors import DosingError
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _UNIT = r"(?!(?:into|to|at|over|rate|every|times|and|adding)\b)[A-Za-z%µμ][\w%µμ/*^()]*"
 _QUANTITY = rf"({_NUMBER}(?:\s*{_UNIT})?)"
+_EVERY = {"hourly": "1 h", "daily": "1 day", "weekly": "1 week"}
 _CLAUSES: dict[str, re.Pattern[str]] = {
     "steady_state": re.compile(r"(at|adding)\s+steady[\s-]+state\b"),
     "into": re.compile(r"(?:in)?to\s+([A-Za-z_]\w*)"),
     "at": re.compile(rf"at\s+{_QUANTITY}"),
     "duration": re.compile(rf"over\s+(?:{_QUANTITY}|({MODELLED})\b)"),
     "rate": re.compile(rf"(?:at\s+)?rate\s+(?:{_QUANTITY}|({MODELLED})\b)"),
-    "every": re.compile(rf"every\s+{_QUANTITY}"),
+    "every": re.compile(rf"every\s+{_QUANTITY}|every\s+({_UNIT})|({'|'.join(_EVERY)})\b"),
     "times": re.compile(r"(\d+)\s+times\b"),
 }
 _BETWEEN = re.compile(r"(?:[\s,]|and\b)*")
@@ -76,12 +78,18 @@ def _next(clause: str, position: int) -> tuple[str, Any, int]:
         if match := pattern.match(clause, position):
             text = next(group for group in match.groups() if group)
             value: Any = text if name == "into" else _plain(text)
+            value = _interval(text) if name == "every" else value
             value = {"at": 1, "adding": 2}[text] if name == "steady_state" else value
             return name, int(value) if name == "times" else value, _skip(clause, match.end())
     raise DosingError(
         f"regimen: {clause[position:]!r} in {clause!r} is not understood; "
         "known are: into, at, over, rate, every, 'N times', at steady state"
     )
+
+
+def _interval(text: str) -> float | str:
+    """Interval of ``24 h``, of ``day`` and of ``daily``."""
+    return _plain(_EVERY.get(text, text if text[0] in "-+.0123456789" else f"1 {text}"))
 
 
 def _plain(text: str) -> float | str:

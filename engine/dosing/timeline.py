@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from engine.dosing.schedule import Flags, Floats, Integers
 
-
 HALT = -2
 """Event of a node that is only there to be stopped at."""
 

@@ -243,3 +243,13 @@ def test_carry_is_for_event_tables(grown: engine.Model) -> None:
         engine.simulate(grown, BASE | {"wt": 70.0}, Regimen(Dose(1, "depot")), [1.0], carry="forward")
     with pytest.raises(DataError, match="parameters: wt missing"):
         engine.simulate(grown, BASE, Regimen(Dose(1, "depot")), [1.0])
+
+
+def test_a_policy_wants_its_parameters(grown: engine.Model) -> None:
+    """It has no table they could come from, nor anything to carry."""
+    from tests.engine.test_policy import Halve
+
+    with pytest.raises(DataError, match="parameters: wt missing"):
+        engine.simulate(grown, BASE, Halve(), [1.0])
+    with pytest.raises(DataError, match="carry: only an event table"):
+        engine.simulate(grown, BASE | {"wt": 70.0}, Halve(), [1.0], carry="forward")

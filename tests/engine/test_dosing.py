@@ -35,6 +35,17 @@ def test_text_is_read_as_written() -> None:
     assert Regimen.parse("nothing") == Regimen()
 
 
+@pytest.mark.parametrize(
+    ("words", "hours"),
+    [("every 12 h", 12), ("every day", 24), ("daily", 24), ("weekly", 168), ("every week", 168), ("every 90 min", 1.5)],
+)
+def test_intervals_in_words(words: str, hours: float) -> None:
+    for text in (f"5 mg into depot {words}, 3 times", f"5 mg {words} into depot 3 times"):
+        (dose,) = Regimen.parse(text).doses
+        assert in_units(dose, "mg", "h").every == pytest.approx(hours)
+        assert dose.times == 3
+
+
 def test_equal_doses_are_one_value() -> None:
     assert Dose(100, "depot", every=24, times=2) == Dose(100.0, "depot", every=24.0, times=2.0)
     assert hash(Dose(30, "depot")) == hash(Dose(30.0, "depot"))
