@@ -82,6 +82,7 @@ def read_control_stream(
             _observation(error, pk), thetas, f"A__{structure.observed}", _scale(people, structure.observed)
         ),
         estimates="initial" if estimates is None else "final", left_out=left_out,
+        doses_into=dict(zip(stream.compartments, structure.states, strict=False)).get(stream.dosed, structure.states[0]),
     )  # fmt: skip
     return _completed(imported, people.columns)
 

@@ -51,6 +51,8 @@ class Imported:
         Whether the numbers are the stream's initial estimates, or final ones from a table of results.
     left_out
         Quantities of $ERROR that are no outputs of the model, and why.
+    doses_into
+        State that a dose goes into where its record has no CMT; an event table's own default is the first state.
     """
 
     model: Model
@@ -62,6 +64,7 @@ class Imported:
     covariates: tuple[str, ...] = ()
     estimates: Literal["initial", "final"] = "initial"
     left_out: Mapping[str, str] = field(default_factory=dict)
+    doses_into: str = ""
 
     def parameters(
         self, etas: "Mapping[str, ArrayLike] | None" = None, covariates: "Mapping[str, ArrayLike] | None" = None
@@ -105,4 +108,6 @@ class Imported:
             lines.append(f"Residual error: {self.residual.form}; Y = {self.residual.equation}")
         if self.covariates:
             lines.append(f"Covariates: {', '.join(self.covariates)}")
+        if self.doses_into != self.model.state_names[0]:
+            lines.append(f"Doses without CMT go into {self.doses_into}: name it in CMT, for the first state is another")
         return lines + [f"{name} is no output: {reason}" for name, reason in self.left_out.items()]

@@ -52,6 +52,7 @@ class Stream:
     trans: int
     compartments: tuple[str, ...]
     observed: str
+    dosed: str
     code: Mapping[str, str]
     thetas: tuple[Theta, ...]
     omega: Covariances
@@ -67,11 +68,12 @@ def read_stream(text: str, label: str) -> Stream:
     abbreviated = _read(records, "ABBREVIATED", label, lambda record: dict(record.replaceopt))
     text_of = _replacer([*abbreviated, _labels(records, labels, label)])
     advan, trans = _subroutines(records, label)
-    compartments, observed = _compartments(records, label)
+    compartments, observed, dosed = _compartments(records, label)
     thetas = tuple(one for found in _read(records, "THETA", label, _thetas) for one in found)
     return Stream(
         problem=" ".join(str(records["PROBLEM"][0].root).split()),
         columns=_columns(records, label), advan=advan, trans=trans, compartments=compartments, observed=observed,
+        dosed=dosed,
         code={name: text_of(body) for name, body in code.items()},
         thetas=tuple(Theta(f"THETA_{number}", *row) for number, row in enumerate(thetas, 1)),
         omega=_covariances(_blocks(records, "OMEGA", label), "ETA", f"{label}: $OMEGA"),
@@ -169,15 +171,18 @@ def _subroutines(records: Mapping[str, list[Any]], label: str) -> tuple[int, int
     raise ModelError(f"{label}: $SUBROUTINES names no ADVAN (models of $PRED have no compartments and cannot be read)")
 
 
-def _compartments(records: Mapping[str, list[Any]], label: str) -> tuple[tuple[str, ...], str]:
-    """Compartments of $MODEL and the one observed by default."""
+def _compartments(records: Mapping[str, list[Any]], label: str) -> tuple[tuple[str, ...], str, str]:
+    """Compartments of $MODEL, and those observed and dosed where a record names none."""
     rows = [
         row for found in _read(records, "MODEL", label, lambda record: list(record.compartments())) for row in found
     ]
     names = tuple(name.strip("'\"").upper() for name, _ in rows)
-    marked = [name for name, (_, options) in zip(names, rows, strict=True) if "DEFOBSERVATION" in options]
-    central = [name for name in names if name == "CENTRAL"]
-    return names, next(iter([*marked, *central, *names]), "")
+    rules = (("DEFOBSERVATION", "CENTRAL"), ("DEFDOSE", "DEPOT"))
+    chosen = []
+    for option, usual in rules:
+        marked = [name for name, (_, options) in zip(names, rows, strict=True) if option in options]
+        chosen.append(next(iter([*marked, *(name for name in names if name == usual), *names]), ""))
+    return names, chosen[0], chosen[1]
 
 
 def _columns(records: Mapping[str, list[Any]], label: str) -> tuple[str, ...]:

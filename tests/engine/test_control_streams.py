@@ -248,6 +248,9 @@ def test_general_linear_model_equals_its_named_one() -> None:
         "K    = CL / VC", "K12 = KA\nK20 = CL/VC"
     )
     model, named = read_control_stream(text).model, read_control_stream(WARFARIN).model
+    assert read_control_stream(text).doses_into == "GUT"
+    other = read_control_stream(text.replace("(GUT DEFDOSE) COMP=(CENTRAL)", "(GUT) COMP=(CENTRAL DEFDOSE)"))
+    assert any(line.startswith("Doses without CMT go into CENTRAL") for line in other.describe())
     person = {"KA": 1.2, "CL": 0.3, "VC": 9.0}
     times = np.linspace(0, 50, 11)
     doses = [engine.Regimen(engine.Dose(100, into=into)) for into in ("GUT", "DEPOT")]
