@@ -29,8 +29,9 @@ class EventTable:
 
     **Doses.** ``rate`` 0: a bolus of ``amt``. Above 0: an infusion, which lasts bioavailability x ``amt`` / ``rate``.
     -1: the rate is the model's (the state's ``rate``). -2: the duration is the model's, and the rate is
-    bioavailability x ``amt`` / duration. A dose arrives, or begins, its state's lag after its record. ``addl`` more doses follow, one
-    every ``ii``, each with its lag. All of a dose is that of the state ``cmt`` names.
+    bioavailability x ``amt`` / duration. A dose arrives, or begins, its state's lag after its record. ``addl`` more
+    doses follow, one every ``ii``, each with its lag. Lag, bioavailability, rate and duration are those of the state
+    ``cmt`` names.
 
     **Steady state.** ``ss`` 1: the record finds the state its own dose leads to when it has always been given every
     ``ii``; whatever was there before is gone. 2: that state is added to what is there (linear models). The dose of the
