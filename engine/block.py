@@ -82,10 +82,11 @@ def size(model: Model, samples: int, *, own: bool) -> int:
 
 
 class Outputs(NamedTuple):
-    """Value of each output, (subject, sample), and the Status of each subject."""
+    """Value of each output, (subject, sample); the Status of each subject; how many the solver left to its second."""
 
     values: dict[str, Floats]
     status: NDArray[np.int8]
+    left: int = 0
 
 
 def simulate(block: Block) -> Outputs:
@@ -101,6 +102,7 @@ def simulate(block: Block) -> Outputs:
         status[good] = found.status
         for name, value in found.values.items():
             values[name][good] = value
+        return Outputs(values, status, found.left)
     return Outputs(values, status)
 
 
@@ -114,7 +116,7 @@ def _simulate(block: Block, administration: Administration) -> Outputs:
     status = np.where((solved.status == Status.ok) & ~defined, Status.diverged, solved.status).astype(np.int8)
     if status.any():
         found = {name: np.where((status == Status.ok)[:, None], value, np.nan) for name, value in found.items()}
-    return Outputs(found, status)
+    return Outputs(found, status, solved.left)
 
 
 def _alike(values: Floats) -> Floats:

@@ -70,8 +70,11 @@ def simulate_arrays(
             raise DataError("times: a subject's TIME starts again at a reset; only its records can be sampled (None)")
         return _by_occasion(model, parameters, dosing, solver=solver, executor=executor, carry=carry)
     found = arrange(model, parameters, dosing, times, solver=solver, before_dose=before_dose, carry=carry)
-    outputs, status = _run(found, executor or Serial())
-    return Arrays(outputs, status, found.whole.samples.time, found.whole.solver.name, found.reason)
+    outputs, status, left = _run(found, executor or Serial())
+    chosen, reason = found.whole.solver, found.reason
+    if left:
+        reason += f"; {left} of {len(status)} subjects are stiff and were solved by {chosen.second}"
+    return Arrays(outputs, status, found.whole.samples.time, chosen.name, reason)
 
 
 def _by_occasion(
@@ -371,9 +374,9 @@ def sample_places(table: EventTable) -> tuple[NDArray[np.int64], NDArray[np.int6
     return who, np.arange(len(who)) - np.searchsorted(who, who)
 
 
-def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDArray[np.int8]]:
-    """Outputs of all subjects, block by block."""
-    whole, count = arranged.whole, len(arranged.row)
+def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDArray[np.int8], int]:
+    """Outputs of all subjects, block by block; their Status; how many the solver left to its second method."""
+    whole, count, left = arranged.whole, len(arranged.row), 0
     shape = (count, whole.samples.time.shape[1])
     memory.refuse(
         8 * shape[0] * shape[1] * len(whole.model.outputs),
@@ -387,9 +390,10 @@ def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDA
         together = bool(np.all(np.diff(part) == 1))
         place = slice(part[0], part[-1] + 1) if together else part
         status[place] = found.status
+        left += found.left
         for name, values in found.values.items():
             outputs[name][place] = values
-    return outputs, status
+    return outputs, status, left
 
 
 def _blocks(whole: Whole, row: NDArray[np.int64], parts: Sequence[NDArray[np.int64]]) -> Iterator[Block]:

@@ -35,6 +35,11 @@ class EachSubject(Solver):
         """Name shown in results: that of the method tried first."""
         return self.series.name
 
+    @property
+    def second(self) -> str:
+        """Name of the method for stiff subjects."""
+        return self.stiff.name
+
     def choose(self, model: Model) -> tuple[Solver, str]:
         """Itself, for every model."""
         kind = f"switch where {found[0]} changes, which is located" if (found := switches(model)) else "smooth"
@@ -49,6 +54,7 @@ class EachSubject(Solver):
             part, _ = blocks.solve(problem.take(stiff), self.stiff.method)
             found.samples[stiff], found.state[stiff] = part.samples, part.state
             found.status[stiff], found.largest[stiff] = part.status, part.largest
+            found = found._replace(left=len(stiff))
         return found
 
 

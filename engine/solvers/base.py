@@ -69,6 +69,7 @@ class Trajectory(NamedTuple):
     state: Floats
     status: NDArray[np.int8]
     largest: Floats
+    left: int = 0
 
 
 class Solver(ABC):
@@ -83,6 +84,11 @@ class Solver(ABC):
     @abstractmethod
     def name(self) -> str:
         """Name shown in results."""
+
+    @property
+    def second(self) -> str:
+        """Name of the method for subjects the solver itself does not suit; empty for none."""
+        return ""
 
     @abstractmethod
     def choose(self, model: Model) -> tuple["Solver", str]:

@@ -304,6 +304,7 @@ def test_stiff_subjects_are_found_one_by_one(effect: engine.Model, patient: dict
     regimen = Regimen(Dose(100, "depot", every=24, times=2))
     found = engine.simulate_arrays(effect, people, regimen, TIMES)
     assert not found.status.any()
+    assert found.reason.endswith("; 1 of 9 subjects are stiff and were solved by rosenbrock")
     truth = engine.simulate_arrays(
         effect, {n: v[[4]] for n, v in people.items()}, regimen, TIMES, solver=STIFF
     ).outputs["response"]  # fmt: skip
