@@ -82,7 +82,7 @@ def read_control_stream(
             _observation(error, pk), thetas, f"A__{structure.observed}", _scale(people, structure.observed)
         ),
         estimates="initial" if estimates is None else "final", left_out=left_out,
-        doses_into=dict(zip(stream.compartments, structure.states, strict=False)).get(stream.dosed, structure.states[0]),
+        doses_into=_dosed(stream, structure),
     )  # fmt: skip
     return _completed(imported, people.columns)
 
@@ -115,6 +115,11 @@ def _is_own(name: str, error: Mapping[str, Expression], structure: Structure) ->
             return False
         waiting |= (error[one].names if one in error else set()) - seen
     return True
+
+
+def _dosed(stream: Stream, structure: Structure) -> str:
+    """State of a dose whose record names no compartment; the library's own subroutines dose their first."""
+    return dict(zip(stream.compartments, structure.states, strict=False)).get(stream.dosed, structure.states[0])
 
 
 def _scale(people: Individuals, observed: int) -> Expression | None:
