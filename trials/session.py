@@ -15,6 +15,7 @@ import numpy as np
 
 from engine import executors
 from engine.simulation import choose
+from engine.solvers.base import Solver
 from trials import manifest, outcomes, results, stopping, store, streams
 from trials.block import Work, simulate_block
 from trials.calibration import Evidence, gather
@@ -220,8 +221,16 @@ def perform(work: Work | TruthWork) -> Any:
 def solver_of(protocol: Protocol) -> dict[str, Any]:
     """Which solver the protocol's model is given, why, and with which settings."""
     solver, reason = choose(protocol.model, protocol.solver)
-    settings = {item.name: getattr(solver, item.name) for item in fields(solver)}  # type: ignore[arg-type]
-    return {"name": solver.name, "reason": reason, "settings": settings}
+    return {"name": solver.name, "reason": reason, "settings": _settings(solver)}
+
+
+def _settings(solver: Solver) -> dict[str, Any]:
+    """Fields of a solver; of one that chooses among others, theirs too."""
+    found = {item.name: getattr(solver, item.name) for item in fields(solver)}  # type: ignore[arg-type]
+    return {
+        name: {"name": value.name, "settings": _settings(value)} if isinstance(value, Solver) else value
+        for name, value in found.items()
+    }
 
 
 def _utc(moment: datetime) -> str:
