@@ -21,7 +21,7 @@ class SteadyState:
     """A steady state to find at one node: ``amount`` (or ``rate`` for ``duration``) into a state every ``interval``.
 
     ``phase`` is the time since the last dose arrived; ``adds`` is True where the steady state is added to what is
-    there. All (subject) but ``node``, ``into``, ``interval``, ``adds`` and ``exists``, which are (row).
+    there. All (row or subject) but ``node``, ``into``, ``interval``, ``adds`` and ``exists``, which are (row).
     A ``duration`` that is infinite is a constant infusion; a bolus has duration 0.
     """
 
