@@ -119,15 +119,22 @@ def _divided(a: Expression, b: Expression, da: Expression, db: Expression) -> Ex
     return divide(subtract(multiply(da, b), multiply(a, db)), _square(b))
 
 
+_TINY = Number(1e-300)
+"""Added to what may be 0 before dividing by it; a number that means anything does not change."""
+
+
 def _raised(a: Expression, b: Expression, da: Expression, db: Expression) -> Expression:
-    """Derivative of a**b. Where a is 0 it is what it tends to when a and da go to 0 together: 0, not inf x 0."""
-    slope = multiply(b, power(a, subtract(b, ONE)))
+    """Derivative of a**b. Where a is 0 it is what it tends to when a and da go to 0 together: 0, not inf x 0.
+
+    No comparison does this, which solvers would take for a switch of the equations.
+    """
     steep = not isinstance(b, Number) or 0 < b.value < 1
-    by_base = multiply(choose(Apply("eq", (a, ZERO)), ZERO, slope) if steep and da != ZERO else slope, da)
-    if db == ZERO:
-        return by_base
-    by_exponent = multiply(power(a, b), Apply("log", (a,)))
-    return add(by_base, multiply(choose(_less(ZERO, a), by_exponent, ZERO), db))
+    slope = divide(power(a, b), add(a, _TINY)) if steep else power(a, subtract(b, ONE))
+    by_base = multiply(multiply(b, slope), da)
+    if db == ZERO or isinstance(a, Number):
+        return add(by_base, ZERO if db == ZERO else multiply(multiply(power(a, b), Apply("log", (a,))), db))
+    log = multiply(Number(0.5), Apply("log", (add(_square(a), _TINY),)))
+    return add(by_base, multiply(multiply(power(a, b), log), db))
 
 
 def _less(a: Expression, b: Expression) -> Expression:
