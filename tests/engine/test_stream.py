@@ -190,6 +190,16 @@ def test_event_tables_are_cut_by_subject(oral, cohort, events, tmp_path, carry):
     np.testing.assert_array_equal(found["subject"], np.arange(100, 160))
 
 
+def test_a_nonlinear_model_keeps_its_bits_too(effect, patient, tmp_path):
+    rng = np.random.default_rng(3)
+    cohort = xr.Dataset({name: ("subject", value * np.exp(0.2 * rng.standard_normal(60)))
+                         for name, value in patient.items()})  # fmt: skip
+    regimen = Regimen(Dose(10, into="depot", every=12, times=2))
+    whole = engine.simulate(effect, cohort, regimen, TIMES)
+    for chunk in (7, 60):
+        same(engine.stream(effect, cohort, regimen, TIMES, to=tmp_path / f"{chunk}.zarr", chunk=chunk), whole)
+
+
 # ---- a store is filled once
 class Stop(KeyboardInterrupt):
     """A user's Ctrl-C."""
