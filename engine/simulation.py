@@ -17,6 +17,7 @@ from engine.dosing.covariates import Carry, Covariates
 from engine.dosing.events import EventTable
 from engine.dosing.nodes import Samples
 from engine.dosing.regimen import Regimen
+from engine.dosing.sampling import record_samples, sample_places
 from engine.dosing.schedule import AFTER, BEFORE, Schedules
 from engine.errors import DataError, DosingError, SolverError
 from engine.execute import Executor, Serial
@@ -355,23 +356,6 @@ def _samples(
     if np.any(early):
         raise DataError(f"times: {time[early].min():g} is before the simulation begins, at {start.max():g}")
     return Samples(time, np.full(time.shape, BEFORE if before_dose else AFTER))
-
-
-def record_samples(table: EventTable) -> Samples:
-    """Samples at a table's observation records, (subject, observation), padded with NaN."""
-    record = np.flatnonzero(table.evid == 0)
-    who, column = sample_places(table)
-    shape = (len(table.ids), int(column.max(initial=-1)) + 1)
-    time, position = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
-    time[who, column] = table.time[record]
-    position[who, column] = record - np.searchsorted(table.subject, who)
-    return Samples(time, position)
-
-
-def sample_places(table: EventTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Subject and number of each observation record: its place in arrays (subject, sample)."""
-    who = table.subject[table.evid == 0]
-    return who, np.arange(len(who)) - np.searchsorted(who, who)
 
 
 def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDArray[np.int8], int]:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from engine.dosing.events import from_records
 from engine.dosing.nodes import Samples
+from engine.dosing.sampling import record_samples
 from engine.dosing.schedule import Integers, Schedule, from_table
 from engine.errors import DataError
 from engine.models.specification import Model
-from engine.simulation import record_samples
 
 _ABSENT = {"cmt": 1, "rate": 0.0, "ii": 0.0, "addl": 0, "ss": 0, "evid": 1, "record": -1.0}
 _COLUMNS = ("time", "amt", "cmt", "rate", "ii", "addl", "ss", "evid", "record")

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.dosing.events import EventTable
+from engine.dosing.sampling import record_samples
 from engine.errors import DataError
 from engine.labels import label
 from engine.models.specification import Model
 from engine.outcomes.metric import Metric
-from engine.simulation import record_samples, simulate_arrays
+from engine.simulation import simulate_arrays
 from engine.solvers.base import Solver
 from engine.streaming.identity import code, digest
 from engine.streaming.source import Source, dosing_of, parameters_of
