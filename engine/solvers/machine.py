@@ -134,16 +134,16 @@ class Writer:
         builder.branch(head)
         builder.position_at_end(after)
 
-    def compiled(self) -> "Kernel":
-        """End the kernel and compile it for this processor."""
+    def compiled(self, *, effort: int = 1) -> "Kernel":
+        """End the kernel and compile it for this processor; ``effort`` 0 is quick, with slower code of equal bits."""
         self.builder.ret_void()
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         machine = binding.Target.from_default_triple().create_target_machine(
-            cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=1, jit=True
+            cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=effort, jit=True
         )
         module = binding.parse_assembly(str(self.function.module))
-        builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=1))
+        builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=effort))
         builder.getModulePassManager().run(module, builder)
         engine = binding.create_mcjit_compiler(module, machine)
         engine.finalize_object()

@@ -25,6 +25,8 @@ FIELDS = (
 )  # fmt: skip
 KEPT = 64
 """Exponentials kept for each group of subjects, each at the place its length of step hashes to."""
+_LARGE = 100
+"""Entries of an exponential from which on compiling it well would take longer than a second."""
 _HASH, _HASHED = 0x9E3779B97F4A7C15, 64 - 6
 _RADIUS = 0.5
 _DOUBLINGS = 60
@@ -76,7 +78,7 @@ def kernel(pattern: Pattern) -> Kernel:
     groups = writer.builder.sdiv(writer.builder.add(writer.whole("subjects"), INDEX(LANES - 1)), INDEX(LANES))
     with writer.loop(groups) as group:
         _March(writer, pattern, group).write()
-    return writer.compiled()
+    return writer.compiled(effort=int(len(pattern.reached) <= _LARGE))
 
 
 class _March:

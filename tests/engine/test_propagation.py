@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
+from engine.solvers import propagation
 from engine.solvers.machine import INDEX, LANES, Vector, Writer
 from engine.solvers.propagation import KEPT, Pattern, kernel
 
@@ -57,6 +58,19 @@ def test_steps_doses_and_infusions(kind: str, size: int) -> None:
     for n in range(count):
         expected = _expected(matrix[n], steps[n], jump[n], rate[n])
         np.testing.assert_allclose(found[n], expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max())
+
+
+def test_quickly_compiled_code_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As large systems have it."""
+    rng = np.random.default_rng(1)
+    matrix = rng.exponential(0.3, (9, 4, 4)) - 3 * np.eye(4)
+    steps, jump = rng.exponential(2.0, (9, 20)), rng.exponential(5.0, (9, 20))
+    kernel.cache_clear()
+    well = _march(matrix, steps, jump, jump[:, ::-1].copy())
+    kernel.cache_clear()
+    monkeypatch.setattr(propagation, "_LARGE", 0)
+    np.testing.assert_array_equal(_march(matrix, steps, jump, jump[:, ::-1].copy()), well)
+    kernel.cache_clear()
 
 
 def test_lengths_that_share_a_place_are_told_apart() -> None:
