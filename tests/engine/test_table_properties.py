@@ -134,7 +134,7 @@ def test_all_that_is_given_is_there_or_has_left(seed: int) -> None:
     np.testing.assert_allclose(found[~np.isnan(found)][-1], total, rtol=1e-9, atol=1e-9)
 
 
-@quick
+@settings(quick, max_examples=5)
 @given(seed=seeds, size=st.integers(1, 9))
 def test_neither_blocks_nor_order_nor_workers_change_a_bit(seed: int, size: int) -> None:
     rng = np.random.default_rng(seed)
