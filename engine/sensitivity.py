@@ -82,8 +82,8 @@ def sensitivities(
     Returns
     -------
     Dataset
-        Every output, (subject, time), and its derivative ``d_<output>``, (subject, time, parameter), whose coordinate
-        ``derivative_units`` is the output's unit per the parameter's; ``status``, (subject). A subject that fails is
+        Every output, (subject, time), and its derivative ``d_<output>``, (subject, time, parameter), in the output's
+        unit per that of the parameter (coordinate ``parameter_units``); ``status``, (subject). A subject that fails is
         NaN. A sample at the very time at which a dose with a lag arrives has the derivative of the side it is on:
         after the dose.
 
@@ -91,8 +91,8 @@ def sensitivities(
     ------
     DataError, DosingError, ModelError, SolverError
         Naming the field, what it got and what it wanted. ModelError where the equations jump at a time that depends on
-        the states or parameters. DosingError for a steady state added to what is there (SS 2) in a model that is not
-        linear.
+        the states or on parameters of ``wrt``. DosingError for a steady state added to what is there (SS 2) in a model
+        that is not linear or has a constant production. DataError for parameters that change with time.
     """
     from engine.labels import label, unlabel
     from engine.simulation import Arrays

@@ -1,15 +1,18 @@
 """Derivatives of outputs by parameters: against differences of simulations and against formulas."""
 
+import contextlib
 import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import engine
 from engine.dosing.nonmem import read_nonmem
-from engine.errors import ModelError
+from engine.errors import DataError, ModelError
+from engine.gradients.continuity import check
 from engine.models.loading import library, load_model
 from engine.models.structure import switches
 from engine.sensitivity import sensitivity_arrays
@@ -81,12 +84,22 @@ def costly(model):
 SLOW = [pytest.param(name, marks=pytest.mark.slow) if costly(load_model(name)) else name for name in library()]
 
 
+def can_be_asked(model):
+    """Parameters that do not say when the rates jump."""
+    found = []
+    for name in model.parameter_names:
+        with contextlib.suppress(ModelError):
+            check(model, (name,))
+            found.append(name)
+    return found
+
+
 @pytest.mark.parametrize("name", SLOW)
 def test_derivatives_of_every_model_agree_with_differences(name):
     model = load_model(name)
     parameters = {name: value if value else 0.3 for name, value in model.typical.items()}
     dosing = engine.Regimen(engine.Dose(10, into=model.state_names[0], every=12, times=3))
-    agree(model, parameters, dosing)
+    agree(model, parameters, dosing, wrt=can_be_asked(model))
 
 
 # ------------------------------------------------------------------------------------------------- every kind of dose
@@ -185,3 +198,37 @@ def test_rates_that_jump_are_refused_and_rates_that_bend_are_not(make_model):
     with pytest.raises(ModelError, match="jumps where t < late changes, at a time that depends on late"):
         sensitivity_arrays(switched, values(switched), dosing, TIMES)
     agree(switched, values(switched), dosing, wrt=["k"], solver="reference")
+
+
+# ----------------------------------------------------------------------------------------------------- named arrays
+
+
+def test_derivatives_have_names_units_and_a_place_for_each_subject(oral, person):
+    people = xr.Dataset({name: ("subject", [value, value]) for name, value in person.items()}, {"subject": ["a", "b"]})
+    people["v"][1] = np.nan
+    dosing = engine.Regimen(engine.Dose(100, into="depot"))
+    out = engine.sensitivities(oral, people, dosing, TIMES, wrt=["ka", "v"])
+    assert out["d_cp"].dims == ("subject", "time", "parameter")
+    assert out["parameter"].values.tolist() == ["ka", "v"]
+    assert out["parameter_units"].values.tolist() == ["1/h", "L"]
+    assert out["d_cp"].attrs["units"] == "mg/L / parameter"
+    assert out["status"].values.tolist() == [Status.ok, Status.bad_parameter]
+    assert np.isnan(out["d_cp"].sel(subject="b")).all()
+    ka, k, v = person["ka"], person["cl"] / person["v"], person["v"]
+
+    def bateman(ka, v):
+        k = person["cl"] / v
+        return 100 * ka / (v * (ka - k)) * (np.exp(-k * TIMES) - np.exp(-ka * TIMES))
+
+    early, late = np.exp(-ka * TIMES), np.exp(-k * TIMES)
+    by_ka = 100 / v * (-k / (ka - k) ** 2 * (late - early) + ka / (ka - k) * TIMES * early)
+    np.testing.assert_allclose(out["cp"].sel(subject="a"), bateman(ka, v), rtol=1e-11)
+    np.testing.assert_allclose(out["d_cp"].sel(subject="a", parameter="ka"), by_ka, rtol=1e-9)
+
+
+def test_what_cannot_be_differentiated_is_said(oral, person):
+    dosing = engine.Regimen(engine.Dose(100, into="depot"))
+    with pytest.raises(DataError, match="wrt: 'kel' is not a parameter of model oral"):
+        sensitivity_arrays(oral, person, dosing, TIMES, wrt=["kel"])
+    with pytest.raises(DataError, match="wrt: 'ka' is not a parameter of model oral; a list of names is wanted"):
+        sensitivity_arrays(oral, person, dosing, TIMES, wrt="ka")
