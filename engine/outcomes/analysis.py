@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.outcomes.profiles import quantified
 from engine.outcomes.terminal import Slope, terminal_slope
-from engine.outcomes.trapezoid import Area, area
+from engine.outcomes.trapezoid import Area, area, moment
 
 type Floats = NDArray[np.float64]
 
@@ -92,40 +92,58 @@ class Analysis:
         return area(*self.dosed, self.settings.method)
 
     @cached_property
-    def in_interval(self) -> Area:
-        """Areas over one dosing interval, extrapolated at the terminal rate where the samples end earlier."""
+    def in_interval(self) -> Floats:
+        """Area over one dosing interval, extrapolated at the terminal rate where the samples end earlier."""
         return self.between(0.0, self._tau)
 
-    def between(self, start: float, end: float) -> Area:
-        """Areas between two times; beyond the last quantifiable concentration at the terminal rate."""
-        inside = area(*self.dosed, self.settings.method, start=start, end=end)
+    def moment_in_interval(self) -> Floats:
+        """Area of the moment over one dosing interval, as :attr:`in_interval`."""
+        return self.moment_between(0.0, self._tau)
+
+    def between(self, start: float, end: float) -> Floats:
+        """Area between two times; beyond the last quantifiable concentration at the terminal rate."""
+        inside = area(*self.dosed, self.settings.method, start=start, end=end).value
         last, time, rate = self.to_last.last, self.to_last.time, self.slope.rate
-        beyond = end > time
         with np.errstate(invalid="ignore"):
-            begin = np.maximum(start - time, 0.0)
-            left, right = (np.exp(-rate * (span)) for span in (begin, end - time))
-            more = last / rate * (left - right)
-            moment = last / rate * (left * (time + begin + 1 / rate) - right * (end + 1 / rate))
-        return inside._replace(
-            value=inside.value + np.where(beyond, more, 0.0), moment=inside.moment + np.where(beyond, moment, 0.0)
-        )
+            left, right = (np.exp(-rate * span) for span in (np.maximum(start - time, 0.0), end - time))
+            found: Floats = inside + np.where(end > time, last / rate * (left - right), 0.0)
+        return found
 
-    def infinite(self, last: Floats) -> Area:
-        """Areas to infinity from a last concentration."""
-        found, rate = self.to_last, self.slope.rate
-        return found._replace(
-            value=found.value + last / rate, moment=found.moment + found.time * last / rate + last / rate**2
-        )
-
-    @cached_property
-    def observed(self) -> Area:
-        """Areas to infinity from the last concentration as observed."""
-        return self.infinite(self.to_last.last)
+    def moment_between(self, start: float, end: float) -> Floats:
+        """Area of the moment between two times, as :meth:`between`."""
+        inside = moment(*self.dosed, self.settings.method, start=start, end=end)
+        last, time, rate = self.to_last.last, self.to_last.time, self.slope.rate
+        begin = np.maximum(start, time)
+        with np.errstate(invalid="ignore"):
+            left, right = (np.exp(-rate * (at - time)) * (at + 1 / rate) for at in (begin, end))
+            found: Floats = inside + np.where(end > time, last / rate * (left - right), 0.0)
+        return found
 
     @cached_property
-    def predicted(self) -> Area:
-        """Areas to infinity from the last concentration as fitted."""
-        return self.infinite(np.exp(self.slope.last))
+    def moment_to_last(self) -> Floats:
+        """Area of the moment from the dose to the last quantifiable concentration."""
+        return moment(*self.dosed, self.settings.method)
+
+    def infinite(self, last: Floats) -> Floats:
+        """Area to infinity from a last concentration."""
+        found: Floats = self.to_last.value + last / self.slope.rate
+        return found
+
+    def infinite_moment(self, last: Floats) -> Floats:
+        """Area of the moment to infinity from a last concentration."""
+        time, rate = self.to_last.time, self.slope.rate
+        found: Floats = self.moment_to_last + time * last / rate + last / rate**2
+        return found
+
+    @property
+    def observed(self) -> Floats:
+        """Last quantifiable concentration."""
+        return self.to_last.last
+
+    @property
+    def predicted(self) -> Floats:
+        """The same as the terminal regression fits it."""
+        return np.exp(self.slope.last)
 
     @cached_property
     def all_(self) -> Floats:

@@ -30,8 +30,8 @@ def _dose(a: Analysis) -> Floats:
     return np.asarray(np.nan if a.settings.dose is None else a.settings.dose)
 
 
-def _share(extrapolated: Floats, whole: Floats) -> Floats:
-    found: Floats = 100 * extrapolated / whole
+def _extrapolated(part: Floats, whole: Floats) -> Floats:
+    found: Floats = 100 * (whole - part) / whole
     return found
 
 
@@ -62,32 +62,32 @@ PARAMETERS: dict[str, Row] = {
     "TLST": Row("time of the last quantifiable concentration", lambda a: a.to_last.time, "{t}"),
     "AUCLST": Row("area to the last quantifiable concentration", lambda a: a.to_last.value, _AREA),
     "AUCALL": Row("area to the last measurement", lambda a: a.all_, _AREA),
-    "AUCIFO": Row("area to infinity, from the last observed", lambda a: a.observed.value, _AREA),
-    "AUCIFP": Row("area to infinity, from the last predicted", lambda a: a.predicted.value, _AREA),
+    "AUCIFO": Row("area to infinity, from the last observed", lambda a: a.infinite(a.observed), _AREA),
+    "AUCIFP": Row("area to infinity, from the last predicted", lambda a: a.infinite(a.predicted), _AREA),
     "AUCLSTD": Row("AUCLST over the dose", lambda a: a.to_last.value / _dose(a), _AREA + " / {d}", ("dose",)),
-    "AUCIFOD": Row("AUCIFO over the dose", lambda a: a.observed.value / _dose(a), _AREA + " / {d}", ("dose",)),
-    "AUCIFPD": Row("AUCIFP over the dose", lambda a: a.predicted.value / _dose(a), _AREA + " / {d}", ("dose",)),
+    "AUCIFOD": Row("AUCIFO over the dose", lambda a: a.infinite(a.observed) / _dose(a), _AREA + " / {d}", ("dose",)),
+    "AUCIFPD": Row("AUCIFP over the dose", lambda a: a.infinite(a.predicted) / _dose(a), _AREA + " / {d}", ("dose",)),
     "AUCPEO": Row(
-        "percent of AUCIFO extrapolated", lambda a: _share(a.observed.value - a.to_last.value, a.observed.value),
+        "percent of AUCIFO extrapolated", lambda a: _extrapolated(a.to_last.value, a.infinite(a.observed)),
         "percent",
     ),
     "AUCPEP": Row(
-        "percent of AUCIFP extrapolated", lambda a: _share(a.predicted.value - a.to_last.value, a.predicted.value),
+        "percent of AUCIFP extrapolated", lambda a: _extrapolated(a.to_last.value, a.infinite(a.predicted)),
         "percent",
     ),
     "AUCINT": Row(
-        "area between two times", lambda a: a.between(a.settings.start or 0.0, a.settings.end or 0.0).value, _AREA,
+        "area between two times", lambda a: a.between(a.settings.start or 0.0, a.settings.end or 0.0), _AREA,
         ("start", "end"),
     ),
-    "AUMCLST": Row("area of the moment to the last quantifiable", lambda a: a.to_last.moment, _MOMENT),
-    "AUMCIFO": Row("area of the moment to infinity, observed", lambda a: a.observed.moment, _MOMENT),
-    "AUMCIFP": Row("area of the moment to infinity, predicted", lambda a: a.predicted.moment, _MOMENT),
+    "AUMCLST": Row("area of the moment to the last quantifiable", lambda a: a.moment_to_last, _MOMENT),
+    "AUMCIFO": Row("area of the moment to infinity, observed", lambda a: a.infinite_moment(a.observed), _MOMENT),
+    "AUMCIFP": Row("area of the moment to infinity, predicted", lambda a: a.infinite_moment(a.predicted), _MOMENT),
     "AUMCPEO": Row(
-        "percent of AUMCIFO extrapolated", lambda a: _share(a.observed.moment - a.to_last.moment, a.observed.moment),
+        "percent of AUMCIFO extrapolated", lambda a: _extrapolated(a.moment_to_last, a.infinite_moment(a.observed)),
         "percent",
     ),
     "AUMCPEP": Row(
-        "percent of AUMCIFP extrapolated", lambda a: _share(a.predicted.moment - a.to_last.moment, a.predicted.moment),
+        "percent of AUMCIFP extrapolated", lambda a: _extrapolated(a.moment_to_last, a.infinite_moment(a.predicted)),
         "percent",
     ),
     "LAMZ": Row("terminal rate constant", lambda a: a.slope.rate, "1 / {t}"),
@@ -100,9 +100,9 @@ PARAMETERS: dict[str, Row] = {
         lambda a: 1 - (1 - a.slope.adjusted) * (a.slope.points - 2) / (a.slope.points - 1), "1",
     ),
     "R2ADJ": Row("adjusted R-squared of the terminal regression", lambda a: a.slope.adjusted, "1"),
-    "AUCTAU": Row("area over the dosing interval", lambda a: a.in_interval.value, _AREA, ("tau",)),
-    "AUMCTAU": Row("area of the moment over the dosing interval", lambda a: a.in_interval.moment, _MOMENT, ("tau",)),
-    "CAVG": Row(_AVERAGE, lambda a: a.in_interval.value / (a.settings.tau or np.nan), "{c}", ("tau",)),
+    "AUCTAU": Row("area over the dosing interval", lambda a: a.in_interval, _AREA, ("tau",)),
+    "AUMCTAU": Row("area of the moment over the dosing interval", lambda a: a.moment_in_interval(), _MOMENT, ("tau",)),
+    "CAVG": Row(_AVERAGE, lambda a: a.in_interval / (a.settings.tau or np.nan), "{c}", ("tau",)),
     "CMIN": Row("smallest concentration of the dosing interval", lambda a: a.smallest()[0], "{c}", ("tau",)),
     "TMIN": Row("time of the smallest concentration", lambda a: a.smallest()[1], "{t}", ("tau",)),
     "CTROUGH": Row(
@@ -110,7 +110,7 @@ PARAMETERS: dict[str, Row] = {
     ),
     "FLUCP": Row(
         "fluctuation: Cmax - Cmin in percent of the average",
-        lambda a: _swing(a, a.in_interval.value / (a.settings.tau or np.nan)), "percent", ("tau",),
+        lambda a: _swing(a, a.in_interval / (a.settings.tau or np.nan)), "percent", ("tau",),
     ),
     "SWING": Row("swing: Cmax - Cmin in percent of Cmin", lambda a: _swing(a, a.smallest()[0]), "percent", ("tau",)),
     "AILAMZ": Row(
@@ -140,9 +140,9 @@ def _clearance(code: str, meaning: str, area: Callable[[Analysis], Floats], need
 def _residences(code: str, route: tuple[str, ...]) -> dict[str, Row]:
     needs = ("duration",) if route == _INFUSION else ()
     ends: dict[str, Callable[[Analysis], tuple[Floats, Floats]]] = {
-        "LST": lambda a: (a.to_last.moment, a.to_last.value),
-        "IFO": lambda a: (a.observed.moment, a.observed.value),
-        "IFP": lambda a: (a.predicted.moment, a.predicted.value),
+        "LST": lambda a: (a.moment_to_last, a.to_last.value),
+        "IFO": lambda a: (a.infinite_moment(a.observed), a.infinite(a.observed)),
+        "IFP": lambda a: (a.infinite_moment(a.predicted), a.infinite(a.predicted)),
     }
     words = {"LST": "to the last quantifiable", "IFO": "to infinity, observed", "IFP": "to infinity, predicted"}
     return {
@@ -162,17 +162,19 @@ def _steady_volume(areas: Callable[[Analysis], tuple[Floats, Floats]]) -> Callab
     return lambda a: _residence(a, *areas(a)) * _dose(a) / areas(a)[1]
 
 
-PARAMETERS |= _clearance("O", ", from AUCIFO", lambda a: a.observed.value, ("dose",))
-PARAMETERS |= _clearance("P", ", from AUCIFP", lambda a: a.predicted.value, ("dose",))
-PARAMETERS |= _clearance("TAU", ", from AUCTAU", lambda a: a.in_interval.value, ("dose", "tau"))
+PARAMETERS |= _clearance("O", ", from AUCIFO", lambda a: a.infinite(a.observed), ("dose",))
+PARAMETERS |= _clearance("P", ", from AUCIFP", lambda a: a.infinite(a.predicted), ("dose",))
+PARAMETERS |= _clearance("TAU", ", from AUCTAU", lambda a: a.in_interval, ("dose", "tau"))
 PARAMETERS |= _residences("EV", _OUTSIDE) | _residences("IB", _BOLUS) | _residences("IC", _INFUSION)
 PARAMETERS |= {
     "VSSO": Row(
-        "volume at steady state, observed", _steady_volume(lambda a: (a.observed.moment, a.observed.value)), _VOLUME,
+        "volume at steady state, observed",
+        _steady_volume(lambda a: (a.infinite_moment(a.observed), a.infinite(a.observed))), _VOLUME,
         ("dose",), _VEIN,
     ),
     "VSSP": Row(
-        "volume at steady state, predicted", _steady_volume(lambda a: (a.predicted.moment, a.predicted.value)), _VOLUME,
+        "volume at steady state, predicted",
+        _steady_volume(lambda a: (a.infinite_moment(a.predicted), a.infinite(a.predicted))), _VOLUME,
         ("dose",), _VEIN,
     ),
 }  # fmt: skip

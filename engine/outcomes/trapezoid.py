@@ -1,5 +1,6 @@
 """Areas under a course and under time times the course, by trapezoids, many courses at once."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,9 @@ _SERIES_BELOW, _TERMS = 0.5, 16
 
 
 class Area(NamedTuple):
-    """Area, area of the first moment, the last value that counted and its time, each (course,)."""
+    """Area, the last value that counted and its time, each (course,)."""
 
     value: Floats
-    moment: Floats
     last: Floats
     time: Floats
 
@@ -43,19 +43,35 @@ def area(
     -----
     A course with no value at all has area NaN.
     """
-    shape = values.shape[1:]
-    total, moment = np.zeros(shape), np.zeros(shape)
-    clock, before = np.full(shape, np.nan), np.full(shape, np.nan)
-    for time, after in zip(times, values, strict=True):
-        known = ~np.isnan(after)
-        ready = known & ~np.isnan(before)
-        step = _Step(clock, np.broadcast_to(time, shape), before, after, method).within(start, end)
-        counts = ready & (step.end > step.begin)
-        total += np.where(counts, step.area(), 0.0)
-        moment += np.where(counts, step.moment(), 0.0)
-        clock, before = np.where(known, time, clock), np.where(known, after, before)
-    absent = np.isnan(values).all(axis=0)
-    return Area(np.where(absent, np.nan, total), np.where(absent, np.nan, moment), before, clock)
+    total, before, clock = np.zeros(values.shape[1:]), values[0], times[0]
+    for step in _steps(times, values, method):
+        part = step.within(start, end)
+        total += np.where(part.end > part.begin, part.area(), 0.0)
+        before, clock = step.after, step.end
+    return Area(np.where(np.isnan(values).all(axis=0), np.nan, total), before, np.broadcast_to(clock, total.shape))
+
+
+def moment(
+    times: Floats, values: Floats, method: str, *, start: float = -np.inf, end: float = np.inf
+) -> Floats:  # fmt: skip
+    """Area under time times each course, (course,); :func:`area` says what the arguments mean."""
+    total = np.zeros(values.shape[1:])
+    for step in _steps(times, values, method):
+        part = step.within(start, end)
+        total += np.where(part.end > part.begin, part.moment(), 0.0)
+    return np.where(np.isnan(values).all(axis=0), np.nan, total)
+
+
+def _steps(times: Floats, values: Floats, method: str) -> "Iterator[_Step]":
+    """Steps of the courses from each sample to the next; a missing one makes a step without length, to be gone on."""
+    before = values[0]
+    clock = np.where(np.isnan(before), np.nan, times[0])
+    for time, measured in zip(times[1:], values[1:], strict=True):
+        known = ~np.isnan(measured)
+        after, then = np.where(known, measured, before), np.where(known, time, clock)
+        began = ~np.isnan(before)
+        yield _Step(np.where(began, clock, then), then, np.where(began, before, after), after, method)
+        before, clock = after, then
 
 
 class _Step(NamedTuple):
