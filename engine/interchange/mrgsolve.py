@@ -35,7 +35,18 @@ _RESERVED = frozenset(
      "true", "try", "typedef", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "while", "xor",
      "localdouble", "gamma", "lgamma", "tgamma", "erf", "y0", "y1", "yn", "j0", "j1", "jn", "div", "abs", "index",
      "signal", "exp", "log", "pow", "sqrt", "sin", "cos", "tan", "round", "floor", "ceil", "mod", "beta", "hypot",
-     "signgam", "remainder", "trunc", "scalb", "gammasign", "infinity", "nan", "std", "databox", "resim"]
+     "signgam", "remainder", "trunc", "scalb", "gammasign", "infinity", "nan", "std", "databox", "resim",
+     # functions of the C library, in scope in every model
+     "abort", "accept", "access", "acct", "alarm", "atexit", "atof", "atoi", "bind", "brk", "calloc", "chroot", "clock",
+     "close", "connect", "ctime", "difftime", "drem", "dup", "exit", "fork", "free", "gamma_r", "gets", "getenv",
+     "kill", "labs", "link", "listen", "logb", "malloc", "memcpy", "mktime", "modf", "nice", "open", "optarg", "optind",
+     "pause", "pipe", "printf", "putenv", "puts", "qsort", "raise", "rand", "random", "read", "realloc", "remove",
+     "rename", "rint", "scanf", "select", "send", "shutdown", "signbit", "significand", "sleep", "socket", "srand",
+     "stderr", "stdin", "stdout", "swab", "sync", "system", "timezone", "daylight", "truncate", "unlink", "utime",
+     "vfork", "wait", "write", "bcmp", "bcopy", "bzero", "ffs", "rindex", "strlen", "ldexp", "frexp", "exp2", "log2",
+     "cbrt", "fabs", "fmod", "fmin", "fmax", "fdim", "fma", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh",
+     "atanh", "erfc", "exp10", "pow10", "environ", "lround", "nearbyint", "scalbn", "ilogb", "basename", "initstate",
+     "setstate", "getopt", "sbrk", "crypt", "encrypt", "step", "advance"]
 )  # fmt: skip
 _STARTS = {"bioavailability": "F_{}", "lag": "ALAG_{}", "duration": "D_{}", "rate": "R_{}", "initial": "{}_0"}
 

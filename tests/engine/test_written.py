@@ -129,7 +129,8 @@ def cpp(model: engine.Model) -> str:
         f"out {o.name}": theirs for ours, theirs in both for o in model.outputs if o not in plain and o.name == ours
     }
     starts = {name for name in shown.values() if re.match(r"[FDR]_|ALAG_", name) or name.endswith("_0")} - set(states)
-    lines = ["#include <cmath>", "#include <cstdio>", "namespace {", "double TIME, SOLVERTIME;"]
+    headers = ("cmath", "csignal", "cstdio", "cstdlib", "cstring", "ctime")  # in scope in mrgsolve's models as well
+    lines = [*(f"#include <{name}>" for name in headers), "namespace {", "double TIME, SOLVERTIME;"]
     lines += [f"double {name};" for name in [*parameters, *states, *(f"dxdt_{s}" for s in states), *sorted(starts)]]
     body = [line for block in ("$MAIN", "$ODE", "$TABLE") for line in blocks.get(block, [])]
     lines += [line.split(" = ")[0] + ";" for line in body if line.startswith("double ")]
