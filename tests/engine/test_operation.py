@@ -185,7 +185,7 @@ def test_a_posterior_is_that_of_stans_reference():
         y = predicted({"ka": ka, "km": km, "vm": vm, "v": float(data["V"])})
         pm.LogNormal("y", pt.log(y), sigma, observed=np.array(data["C_hat"]))
     compiled = nutpie.compile_pymc_model(posterior)
-    trace = nutpie.sample(compiled, tune=1000, draws=2000, chains=4, seed=1, target_accept=0.95, progress_bar=False)
+    trace = nutpie.sample(compiled, tune=500, draws=1000, chains=4, seed=1, target_accept=0.95, progress_bar=False)
     for name, reference in known["reference_posterior"].items():
         draws = trace["posterior"][name]
         error = float(draws.std()) / np.sqrt(float(az.ess(draws, method="mean")[name]))
