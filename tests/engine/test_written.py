@@ -134,9 +134,9 @@ def cpp(model: engine.Model) -> str:
     lines += [f"double {name};" for name in [*parameters, *states, *(f"dxdt_{s}" for s in states), *sorted(starts)]]
     body = [line for block in ("$MAIN", "$ODE", "$TABLE") for line in blocks.get(block, [])]
     lines += [line.split(" = ")[0] + ";" for line in body if line.startswith("double ")]
-    lines += ["void run() {", *(line.removeprefix("double ") for line in body)]
+    lines += ["}", "void run() {", *(line.removeprefix("double ") for line in body)]
     lines += [f'std::printf("{ours}=%.17g\\n", {theirs});' for ours, theirs in shown.items()]
-    lines += ['std::printf("\\n");', "}", "}", "int main() {"]
+    lines += ['std::printf("\\n");', "}", "int main() {"]
     for t, at, person in points(model):
         lines.append(f"TIME = SOLVERTIME = {t!r};")
         lines += [f"{theirs} = {at[ours]!r};" for ours, theirs in zip(model.state_names, states, strict=True)]
