@@ -73,4 +73,3 @@ def test_known_parameters_of_a_model_that_is_not_linear_are_found_again(events):
     seen = posterior["posterior_predictive"].to_dataset()["concentration"]
     assert isinstance(seen, xr.DataArray)
     assert np.isfinite(seen).all()
-    print(posterior.attrs)
