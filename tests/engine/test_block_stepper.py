@@ -313,6 +313,19 @@ def test_stiff_subjects_are_found_one_by_one(effect: engine.Model, patient: dict
     np.testing.assert_array_equal(found.outputs["response"][0], calm.outputs["response"][0])
 
 
+def test_steps_before_a_dose_do_not_make_the_short_first_step_after_it_stiff() -> None:
+    """Late in an interval a fast decay limits the steps; a dose begins with one as short as at the singular start."""
+    model = engine.load_model("transit_absorption_gamma")
+    regimen = Regimen(Dose(10, "dose", every=12, times=3))
+    times = np.asarray([0.05, 0.9, 2.2, 6.1, 11.9, 13.4, 19.8, 25.3, 49.1])
+    for n in (0.424, 7.13):
+        found = engine.simulate_arrays(model, {**model.typical, "n": n}, regimen, times)
+        assert "stiff" not in found.reason
+        finer = Reference(method="DOP853", relative=1e-13, absolute=1e-22, max_steps=10**5)
+        truth = engine.simulate_arrays(model, {**model.typical, "n": n}, regimen, times, solver=finer)
+        np.testing.assert_allclose(found.outputs["concentration"], truth.outputs["concentration"], rtol=1e-9)
+
+
 @pytest.mark.parametrize("solver", ["block_taylor", "runge_kutta", "rosenbrock", "auto"])
 @pytest.mark.parametrize("dose", [{}, {"duration": 3.0}, {"duration": 30.0}])
 def test_steady_states(solver: str, dose: dict[str, float]) -> None:

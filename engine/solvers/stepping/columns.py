@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.solvers.stepping.itinerary import Itinerary
-from engine.solvers.stepping.symbols import EXTRA, FRESH, LENGTH, TIME, Layout
+from engine.solvers.stepping.symbols import EXTRA, FRESH, LENGTH, STIFF, TIME, Layout
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -81,7 +81,8 @@ class Columns:
         left, clock = self.goal[chosen] - self.row(TIME)[chosen], np.abs(self.row(TIME)[chosen])
         begin = np.where(left < _SHORT * clock, left, START * left)
         self.row(LENGTH)[chosen] = np.where(length < 0, begin, np.minimum(length, first))
-        self.row(FRESH)[chosen], self.since[chosen] = 1.0, now
+        # Steps before a dose say nothing of how many come after it.
+        self.row(STIFF)[chosen], self.row(FRESH)[chosen], self.since[chosen] = 0.0, 1.0, now
 
 
 def columns(
