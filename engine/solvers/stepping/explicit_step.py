@@ -13,8 +13,8 @@ _DEGREE = 7
 """Coefficients of the dense output, a state."""
 
 
-def step(symbols: Symbols, table: ExplicitTable, tolerance: float) -> tuple[list[Any], list[Any]]:
-    """Rows carried on, and coefficients of the dense output."""
+def step(symbols: Symbols, table: ExplicitTable, tolerance: float) -> tuple[list[Any], list[Any], Any]:
+    """Rows carried on, coefficients of the dense output, and the length of the step."""
     import heyoka as hy
 
     tried = control.length(symbols)
@@ -31,7 +31,8 @@ def step(symbols: Symbols, table: ExplicitTable, tolerance: float) -> tuple[list
     carried = control.carry(symbols, tried, Trial(later, error, stiff), table.order)
     for weights, node in zip(table.dense_stages, table.dense_nodes, strict=True):
         stages.add(weights, node)
-    return carried, [*_coefficients(symbols, table, stages, later), *(stages.half.rows() if stages.half else ())]
+    dense = [*_coefficients(symbols, table, stages, later), *(stages.half.rows() if stages.half else ())]
+    return carried, dense, tried.value
 
 
 def sample(

@@ -126,7 +126,8 @@ class March:
         if len(moving) < len(some.subject):
             some = self.columns = some.take(moving)
         stride = 1 if self.switching else _STRIDE  # a step over a switch is cut before the next
-        ring = list(np.empty((stride + 1, self.stepper.rows, len(some.subject))))
+        rows = self.stepper.rows if self.switching else self.layout.carried  # switches look at the dense output
+        ring = list(np.empty((stride + 1, rows, len(some.subject))))
         ring[0][: self.layout.carried] = some.carried
         return ring
 
@@ -143,8 +144,8 @@ class March:
         fill = -len(each) % lanes
         parts.append((parts[-1][0], np.full(fill, each[-1])))
         before = np.concatenate([ring[n][: self.layout.carried].take(some, axis=1) for n, some in parts], axis=1)
-        after = np.concatenate([ring[n + 1].take(some, axis=1) for n, some in parts], axis=1)
-        found = self.stepper.sample(before, after, np.concatenate([time, np.full(fill, time[-1])]))
+        parameters = self.columns.parameters.take(np.concatenate([some for _, some in parts]), axis=1)
+        found = self.stepper.within(before, parameters, np.concatenate([time, np.full(fill, time[-1])]))
         self._record(each, sample, found[:, : len(each)])
 
     def _passed(self, due: Integers, time: Floats) -> tuple[Integers, Integers]:

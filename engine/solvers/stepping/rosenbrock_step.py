@@ -19,8 +19,8 @@ _DEGREE = 4
 _BOUND = 1e200
 
 
-def step(symbols: Symbols, table: RosenbrockTable, tolerance: float) -> tuple[list[Any], list[Any]]:
-    """Rows carried on, and coefficients of the dense output."""
+def step(symbols: Symbols, table: RosenbrockTable, tolerance: float) -> tuple[list[Any], list[Any], Any]:
+    """Rows carried on, coefficients of the dense output, and the length of the step."""
     import heyoka as hy
 
     tried = control.length(symbols)
@@ -54,7 +54,7 @@ def step(symbols: Symbols, table: RosenbrockTable, tolerance: float) -> tuple[li
     dense = []
     for now, end, own in zip(symbols.states, later, steps, strict=True):
         dense += [end - now, *(combine(weights, own) for weights in table.dense)]
-    return carried, dense
+    return carried, dense, tried.value
 
 
 def sample(

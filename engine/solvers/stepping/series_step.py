@@ -18,8 +18,8 @@ _ALIGNED = 0.8
 """Square of the cosine between the last coefficients from which a fast decay is taken to rule them."""
 
 
-def step(symbols: Symbols, table: SeriesTable, tolerance: float) -> tuple[list[Any], list[Any]]:
-    """Rows carried on, and coefficients of the dense output."""
+def step(symbols: Symbols, table: SeriesTable, tolerance: float) -> tuple[list[Any], list[Any], Any]:
+    """Rows carried on, coefficients of the dense output, and the length of the step."""
     import heyoka as hy
 
     linear = symbols.half()
@@ -42,7 +42,7 @@ def step(symbols: Symbols, table: SeriesTable, tolerance: float) -> tuple[list[A
         hy.select(good, end, symbols.time), hy.select(good, suits, hy.expression(0.0)), symbols.first, symbols.fresh,
         hy.select(good, count, symbols.stiff),
     ]  # fmt: skip
-    return carried, [*dense, *(linear.rows() if linear else ())]
+    return carried, [*dense, *(linear.rows() if linear else ())], tried.value
 
 
 def sample(symbols: Symbols, table: SeriesTable, dense: Sequence[Any], part: Any, length: Any) -> list[Any]:
