@@ -62,8 +62,9 @@ def test_known_parameters_of_a_model_that_is_not_linear_are_found_again(events):
         subjects=events.ids.tolist(),
     )  # fmt: skip
     posterior = cohorts.calibrate(
-        population, events, predict, seed=1, chains=2, tune=250, draws=250, allow=("rhat", "ess", "divergences")
-    )
+        population, events, predict, seed=1, chains=2, tune=150, draws=150, target_accept=0.8,
+        allow=("rhat", "ess", "divergences"),
+    )  # fmt: skip
     draws = posterior["posterior"].to_dataset()
     assert set(TRUTH) <= set(draws.data_vars)
     for name, truth in TRUTH.items():
