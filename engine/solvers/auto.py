@@ -52,6 +52,8 @@ class EachSubject(Solver):
         stiff = left.nonzero()[0]
         if stiff.size:
             part, _ = blocks.solve(problem.take(stiff), self.stiff.method)
+            if len(stiff) == problem.subjects:
+                return part._replace(left=len(stiff))
             found.samples[stiff], found.state[stiff] = part.samples, part.state
             found.status[stiff], found.largest[stiff] = part.status, part.largest
             found = found._replace(left=len(stiff))

@@ -86,7 +86,8 @@ def alike(problem: Problem, exact: NDArray[np.bool_]) -> list[Alike]:
 def solve(problem: Problem, method: Method) -> tuple[Trajectory, NDArray[np.bool_]]:
     """Trajectory, and which subjects are stiff and left to another method."""
     count, states = problem.state.shape
-    samples = np.full((states, count, problem.timeline.samples), np.nan)
+    seen = states if problem.observed is None else len(problem.observed)
+    samples = np.full((seen, count, problem.timeline.samples), np.nan)
     state, status = np.full((count, states), np.nan), np.zeros(count, dtype=np.int8)
     largest, left = problem.largest.copy(), np.zeros(count, dtype=bool)
     frozen = freeze(problem.model)
@@ -100,13 +101,18 @@ def solve(problem: Problem, method: Method) -> tuple[Trajectory, NDArray[np.bool
         exact = found.sound if found else np.zeros(count, dtype=bool)
         for group in alike(problem, exact) if problem.timeline.time.shape[1] else ():
             part = _march(problem.take(group.subjects), method, group, frozen)
-            samples[:, group.subjects] = part.samples.reshape(states, len(group.subjects), -1)
+            own = part.samples.reshape(seen, len(group.subjects), problem.timeline.samples)
+            if len(group.subjects) == count:
+                samples = own
+            else:
+                samples[:, group.subjects] = own
             state[group.subjects], status[group.subjects] = part.state, part.status
             largest[group.subjects] = part.stops.largest
             left[group.subjects] = part.left
     if not problem.timeline.time.shape[1]:
         state = problem.state.copy()
-    samples[:, status != Status.ok], state[status != Status.ok] = np.nan, np.nan
+    if status.any():
+        samples[:, status != Status.ok], state[status != Status.ok] = np.nan, np.nan
     return Trajectory(np.moveaxis(samples, 0, -1), state, status, largest), left
 
 

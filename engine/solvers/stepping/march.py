@@ -62,7 +62,8 @@ class March:
         self.rescue, self.switching = helpers
         self.plan = stops.plan
         self.width = problem.timeline.samples
-        self.samples = np.full((self.layout.states, problem.subjects * self.width), np.nan)
+        self.seen = range(self.layout.states) if problem.observed is None else problem.observed
+        self.samples = np.full((len(self.seen), problem.subjects * self.width), np.nan)
         self.state = np.full((problem.subjects, self.layout.states), np.nan)
         self.status = np.zeros(problem.subjects, dtype=np.int8)
         self.left = np.zeros(problem.subjects, dtype=bool)
@@ -163,8 +164,8 @@ class March:
     def _record(self, chosen: Integers, sample: Integers, found: Floats) -> None:
         """Put states (state, chosen) in their places."""
         place = self.columns.subject[chosen] * self.width + self.plan.slot[sample]
-        for row, values in zip(self.samples, found, strict=True):
-            row[place] = values
+        for row, state in zip(self.samples, self.seen, strict=True):
+            row[place] = found[state]
 
     def _arrive(self, at: Integers, steps: int) -> None:
         """Do what is to be done where these columns have stopped, and send them on."""
