@@ -27,12 +27,13 @@ def profiles():
 
 COLUMNS = {
     "Rsq": "R2", "Rsq_adjusted": "R2ADJ", "No_points_lambda_z": "LAMZNPT", "Lambda_z": "LAMZ",
-    "Lambda_z_lower": "LAMZLL", "Lambda_z_upper": "LAMZUL", "HL_Lambda_z": "LAMZHL", "Tlag": "TLAG", "Tmax": "TMAX", "Cmax": "CMAX",
-    "Cmax_D": "CMAXD", "Tlast": "TLST", "Clast": "CLST", "AUClast": "AUCLST", "AUCall": "AUCALL",
-    "AUCINF_obs": "AUCIFO", "AUCINF_D_obs": "AUCIFOD", "AUC_%Extrap_obs": "AUCPEO", "Vz_F_obs": "VZFO", "Cl_F_obs": "CLFO",
-    "AUCINF_pred": "AUCIFP", "AUCINF_D_pred": "AUCIFPD", "AUC_%Extrap_pred": "AUCPEP", "Vz_F_pred": "VZFP",
-    "Cl_F_pred": "CLFP", "AUMClast": "AUMCLST", "AUMCINF_obs": "AUMCIFO", "AUMC_%Extrap_obs": "AUMCPEO",
-    "AUMCINF_pred": "AUMCIFP", "AUMC_%Extrap_pred": "AUMCPEP", "MRTlast": "MRTEVLST", "MRTINF_obs": "MRTEVIFO",
+    "Lambda_z_lower": "LAMZLL", "Lambda_z_upper": "LAMZUL", "HL_Lambda_z": "LAMZHL", "Tlag": "TLAG",
+    "Tmax": "TMAX", "Cmax": "CMAX", "Cmax_D": "CMAXD", "Tlast": "TLST", "Clast": "CLST", "AUClast": "AUCLST",
+    "AUCall": "AUCALL", "AUCINF_obs": "AUCIFO", "AUCINF_D_obs": "AUCIFOD", "AUC_%Extrap_obs": "AUCPEO",
+    "Vz_F_obs": "VZFO", "Cl_F_obs": "CLFO", "AUCINF_pred": "AUCIFP", "AUCINF_D_pred": "AUCIFPD",
+    "AUC_%Extrap_pred": "AUCPEP", "Vz_F_pred": "VZFP", "Cl_F_pred": "CLFP", "AUMClast": "AUMCLST",
+    "AUMCINF_obs": "AUMCIFO", "AUMC_%Extrap_obs": "AUMCPEO", "AUMCINF_pred": "AUMCIFP",
+    "AUMC_%Extrap_pred": "AUMCPEP", "MRTlast": "MRTEVLST", "MRTINF_obs": "MRTEVIFO",
     "MRTINF_pred": "MRTEVIFP",
 }  # fmt: skip
 """Column of the reference table to CDISC code."""
