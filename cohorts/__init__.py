@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any
 from cohorts.errors import CalibrationError, PopulationError
 
 if TYPE_CHECKING:
-    from cohorts.calibration import calibrate as calibrate
-    from cohorts.data import IndividualData as IndividualData
-    from cohorts.diagnosis import Gates as Gates
-    from cohorts.diagnosis import diagnose as diagnose
-    from cohorts.drawing import draw as draw
-    from cohorts.population import Population as Population
-    from cohorts.predictive import predictive_check as predictive_check
-    from cohorts.reading import load_population as load_population
-    from cohorts.reading import populations as populations
-    from cohorts.residuals import Residual as Residual
+    from cohorts.calibration.data import IndividualData as IndividualData
+    from cohorts.calibration.diagnosis import Gates as Gates
+    from cohorts.calibration.diagnosis import diagnose as diagnose
+    from cohorts.calibration.sampling import calibrate as calibrate
+    from cohorts.drawing.cohort import draw as draw
+    from cohorts.judgement.predictive import predictive_check as predictive_check
+    from cohorts.specification.population import Population as Population
+    from cohorts.specification.reading import load_population as load_population
+    from cohorts.specification.reading import populations as populations
+    from cohorts.specification.residuals import Residual as Residual
 
 _HOME = {
-    "Gates": "diagnosis",
-    "IndividualData": "data",
-    "Population": "population",
-    "Residual": "residuals",
-    "calibrate": "calibration",
-    "diagnose": "diagnosis",
-    "draw": "drawing",
-    "load_population": "reading",
-    "populations": "reading",
-    "predictive_check": "predictive",
+    "Gates": "calibration.diagnosis",
+    "IndividualData": "calibration.data",
+    "Population": "specification.population",
+    "Residual": "specification.residuals",
+    "calibrate": "calibration.sampling",
+    "diagnose": "calibration.diagnosis",
+    "draw": "drawing.cohort",
+    "load_population": "specification.reading",
+    "populations": "specification.reading",
+    "predictive_check": "judgement.predictive",
 }
 
 __all__ = [

@@ -12,8 +12,8 @@ from typing import Any
 
 import cohorts
 import engine
-from cohorts.quantities import Quantity
-from cohorts.residuals import ERRORS
+from cohorts.specification.quantities import Quantity
+from cohorts.specification.residuals import ERRORS
 from trials.calibration import Calibration, read_calibration
 from trials.consistency import check
 from trials.errors import TrialError

@@ -14,8 +14,8 @@ import xarray as xr
 
 import cohorts
 import engine
-from cohorts.data import covariate_values, individual_data
-from cohorts.drawing import fitted
+from cohorts.calibration.data import covariate_values, individual_data
+from cohorts.drawing.cohort import fitted
 from trials.data import DataSource, read_source
 from trials.errors import TrialError
 from trials.making import known, number, whole

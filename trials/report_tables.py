@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cohorts.covariates import Categorical
+from cohorts.covariates.given import Categorical
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from cohorts import Population
-    from cohorts.covariates import Covariate
-    from cohorts.quantities import Quantity
-    from cohorts.residuals import Residual
+    from cohorts.covariates.given import Covariate
+    from cohorts.specification.quantities import Quantity
+    from cohorts.specification.residuals import Residual
     from engine import Model
     from trials.operating import Characteristics, Estimate
     from trials.protocol import Arm, Measurement, Protocol, Published, Result, Scenario

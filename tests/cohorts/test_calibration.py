@@ -22,7 +22,7 @@ from cohorts import (
     draw,
     predictive_check,
 )
-from cohorts.data import covariate_values, individual_data
+from cohorts.calibration.data import covariate_values, individual_data
 
 PEOPLE, TIMES, DOSE = 60, np.array([0.5, 2.0, 6.0, 12.0, 24.0]), 100.0
 SAMPLER = {"tune": 800, "draws": 1200}

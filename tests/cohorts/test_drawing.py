@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cohorts import PopulationError, draw, load_population
-from cohorts.streams import BLOCK, Stream, derived, generator
+from cohorts.drawing.streams import BLOCK, Stream, derived, generator
 
 RECORDED = {"cl": 19.33960218139104, "weight": 389.16536530824357}
 """Sums of `test_bits_are_those_recorded`: a change means that every stored run draws other patients."""
@@ -57,7 +57,7 @@ def test_no_address_is_used_twice(population, monkeypatch):
         used.append(address)
         return generator(seed, *address)
 
-    monkeypatch.setattr("cohorts.drawing.generator", recording)
+    monkeypatch.setattr("cohorts.drawing.cohort.generator", recording)
     draw(population, BLOCK + 1, 3, seed=1, posterior=posterior_of(population), occasions=2)
     assert len(used) == len(set(used)) == 3 * (2 + 2 * (2 + 2))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cohorts import load_population
-from cohorts.individuals import factor, individual
-from cohorts.residuals import ERRORS, Residual
+from cohorts.specification.individuals import factor, individual
+from cohorts.specification.residuals import ERRORS, Residual
 
 VALUES = {
     "cl_pop": 3.0, "beta_cl_weight": 0.75, "beta_cl_sex": [0.0, 0.3], "beta_cl_age": -0.005, "omega_cl": 0.3,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cohorts import PopulationError
-from cohorts.quantities import FAMILIES, Quantity, check, quantiles
+from cohorts.specification.quantities import FAMILIES, Quantity, check, quantiles
 
 SPREAD = np.sqrt(np.log1p(0.4**2))
 TRUTH = {

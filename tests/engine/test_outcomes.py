@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from cohorts.residuals import ERRORS
+from cohorts.specification.residuals import ERRORS
 from engine.errors import DataError
 from engine.outcomes import Quantification, Residual, event_counts, event_times, markov_states, measure
 from engine.outcomes.residual import KINDS, RULES

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cohorts.covariates import Categorical, Measured
-from cohorts.parameters import Parameter
-from cohorts.population import Population
-from cohorts.quantities import Quantity
-from cohorts.residuals import Residual
+from cohorts.covariates.given import Categorical, Measured
+from cohorts.specification.parameters import Parameter
+from cohorts.specification.population import Population
+from cohorts.specification.quantities import Quantity
+from cohorts.specification.residuals import Residual
 from engine.dosing.regimen import Dose, Regimen
 from engine.models.loading import load_model
 from engine.outcomes import TimeInRange

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import trials
-from cohorts.drawing import population_values
+from cohorts.drawing.cohort import population_values
 from tests.trials.small import CURVE, SMALL
 from trials import calibration, outcomes, report
 from trials.block import Work, simulate

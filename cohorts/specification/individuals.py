@@ -7,8 +7,8 @@ Shapes are whatever broadcasts: drawing uses (replicate, subject, occasion), fit
 from collections.abc import Mapping
 from typing import Any
 
-from cohorts.parameters import EFFECTS, LEVEL_EFFECTS, SCALES, Correlation, Effect, LevelEffect, Parameter
-from cohorts.population import Population
+from cohorts.specification.parameters import EFFECTS, LEVEL_EFFECTS, SCALES, Correlation, Effect, LevelEffect, Parameter
+from cohorts.specification.population import Population
 
 Value = Any
 Values = Mapping[str, Value]

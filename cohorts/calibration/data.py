@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cohorts.covariates import Categorical, Covariate
+from cohorts.covariates.given import Categorical, Covariate
 from cohorts.errors import PopulationError
-from cohorts.population import Population
+from cohorts.specification.population import Population
 
 
 @dataclass(frozen=True, slots=True, eq=False)

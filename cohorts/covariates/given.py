@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cohorts.quantities import Array, Quantity, quantiles
+from cohorts.specification.quantities import Array, Quantity, quantiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from cohorts.data import IndividualData, covariate_values, individual_data
-from cohorts.diagnosis import ADVICE, Gates, diagnose, divergences
-from cohorts.drawing import stamp
+from cohorts.calibration.data import IndividualData, covariate_values, individual_data
+from cohorts.calibration.diagnosis import ADVICE, Gates, diagnose, divergences
+from cohorts.drawing.cohort import stamp
+from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError, PopulationError
-from cohorts.population import Population
-from cohorts.predictive import Predictor, measured, new_people, predictor
-from cohorts.quantities import Array
-from cohorts.residuals import ERRORS, Residual
-from cohorts.streams import Stream, generator
+from cohorts.judgement.predictive import Predictor, measured, new_people, predictor
+from cohorts.specification.population import Population
+from cohorts.specification.quantities import Array
+from cohorts.specification.residuals import ERRORS, Residual
 
 Predict = Callable[[Mapping[str, Any]], Any]
 Progress = Callable[[str, int, int], None]

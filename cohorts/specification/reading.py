@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cohorts.covariates import Categorical, Covariate, Measured
+from cohorts.covariates.given import Categorical, Covariate, Measured
 from cohorts.errors import PopulationError
-from cohorts.nodes import Node, guess, quantity
-from cohorts.parameters import EFFECTS, LEVEL_EFFECTS, SCALES, Correlation, Effect, LevelEffect, Parameter
-from cohorts.population import Population
-from cohorts.quantities import Quantity
-from cohorts.residuals import ERRORS, Residual
+from cohorts.specification.nodes import Node, guess, quantity
+from cohorts.specification.parameters import EFFECTS, LEVEL_EFFECTS, SCALES, Correlation, Effect, LevelEffect, Parameter
+from cohorts.specification.population import Population
+from cohorts.specification.quantities import Quantity
+from cohorts.specification.residuals import ERRORS, Residual
 
 _POSITIVE = (0.0, math.inf)
 
@@ -51,7 +51,7 @@ def populations() -> list[str]:
 
 
 def _folder() -> Path:
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     beside = root / "conf" / "population"
     return beside if beside.is_dir() else root / "trials" / "_conf" / "population"
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from cohorts.data import IndividualData, covariate_values
-from cohorts.drawing import deviations, population_values, possible
+from cohorts.calibration.data import IndividualData, covariate_values
+from cohorts.drawing.cohort import deviations, population_values, possible
+from cohorts.drawing.streams import Stream, derived, generator
 from cohorts.errors import PopulationError
-from cohorts.individuals import individual
-from cohorts.population import Population
-from cohorts.quantities import Array
-from cohorts.residuals import Residual
-from cohorts.streams import Stream, derived, generator
+from cohorts.specification.individuals import individual
+from cohorts.specification.population import Population
+from cohorts.specification.quantities import Array
+from cohorts.specification.residuals import Residual
 
 Predictor = Callable[[Mapping[str, Array]], Array]
 """Individual parameters, each (draw, subject), to the model's value at each observation, (draw, observation)."""

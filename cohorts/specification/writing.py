@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from cohorts.covariates import Categorical, Covariate
-from cohorts.parameters import Correlation, Effect, LevelEffect, Parameter
-from cohorts.population import Population
-from cohorts.quantities import Quantity
-from cohorts.residuals import ERRORS, Residual
+from cohorts.covariates.given import Categorical, Covariate
+from cohorts.specification.parameters import Correlation, Effect, LevelEffect, Parameter
+from cohorts.specification.population import Population
+from cohorts.specification.quantities import Quantity
+from cohorts.specification.residuals import ERRORS, Residual
 
 
 def mapping(population: Population) -> dict[str, Any]:

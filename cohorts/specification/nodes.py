@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from cohorts.errors import PopulationError
-from cohorts.quantities import FAMILIES, Quantity, check
+from cohorts.specification.quantities import FAMILIES, Quantity, check
 
 
 def guess(got: str, known: list[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cohorts.quantities import Quantity
+from cohorts.specification.quantities import Quantity
 
 Value = Any
 

@@ -7,13 +7,13 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from cohorts.covariates import Categorical, Covariate, Measured
-from cohorts.data import IndividualData, covariate_values, individual_data
+from cohorts.calibration.data import IndividualData, covariate_values, individual_data
+from cohorts.covariates.given import Categorical, Covariate, Measured
 from cohorts.errors import PopulationError
-from cohorts.individuals import individual
-from cohorts.population import Coefficient, Population
-from cohorts.quantities import FAMILIES, Quantity, bounds
-from cohorts.residuals import ERRORS, Residual
+from cohorts.specification.individuals import individual
+from cohorts.specification.population import Coefficient, Population
+from cohorts.specification.quantities import FAMILIES, Quantity, bounds
+from cohorts.specification.residuals import ERRORS, Residual
 
 Predict = Callable[[Mapping[str, Any]], Any]
 

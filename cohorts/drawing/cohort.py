@@ -8,13 +8,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cohorts.covariates import attributes
+from cohorts.covariates.given import attributes
+from cohorts.drawing.streams import BLOCK, Stream, generator
 from cohorts.errors import PopulationError
-from cohorts.individuals import individual
-from cohorts.parameters import Effect
-from cohorts.population import Coefficient, Population
-from cohorts.quantities import Array
-from cohorts.streams import BLOCK, Stream, generator
+from cohorts.specification.individuals import individual
+from cohorts.specification.parameters import Effect
+from cohorts.specification.population import Coefficient, Population
+from cohorts.specification.quantities import Array
 
 _LEAST = 2.0**-54
 

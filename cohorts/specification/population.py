@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cohorts.covariates import Covariate
+from cohorts.covariates.given import Covariate
 from cohorts.errors import PopulationError
-from cohorts.parameters import Correlation, Effect, Parameter
-from cohorts.quantities import Quantity
-from cohorts.residuals import Residual
+from cohorts.specification.parameters import Correlation, Effect, Parameter
+from cohorts.specification.quantities import Quantity
+from cohorts.specification.residuals import Residual
 
 if TYPE_CHECKING:
     import pymc as pm
 
-    from cohorts.data import IndividualData
+    from cohorts.calibration.data import IndividualData
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +114,13 @@ class Population:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain mapping that `load_population` reads back to an equal population."""
-        from cohorts.writing import mapping
+        from cohorts.specification.writing import mapping
 
         return mapping(self)
 
     def centred(self) -> "Population":
         """The same population with every uncertain number at its median: no uncertainty between trials."""
-        from cohorts.writing import centred
+        from cohorts.specification.writing import centred
 
         return centred(self)
 
@@ -170,7 +170,7 @@ class Population:
             with occasions ``k_<p>`` (subject, occasion); and, as deterministic variables, the individual values ``<p>``
             with dims ``subject``, or ``(subject, occasion)`` where the parameter differs between occasions.
         """
-        from cohorts.building import build
+        from cohorts.calibration.building import build
 
         return build(self, cohort, occasions=occasions, predict=predict, output=output)
 

@@ -1,0 +1,1 @@
+"""What a fit or a cohort is worth: predictive checks."""
