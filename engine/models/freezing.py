@@ -86,7 +86,9 @@ def _hold(expression: Expression, varying: frozenset[str], found: dict[Expressio
 
 
 def _held(operation: str, arguments: tuple[Expression, ...], found: dict[Expression, Switch]) -> Expression:
-    """Comparison of the parameter that holds the outcome."""
+    """Comparison of the parameter that holds the outcome; a thing compared with itself never changes."""
+    if arguments[0] == arguments[1]:
+        return Apply(operation, (ZERO, ZERO))
     key = Apply(operation, arguments)
     if key not in found:
         found[key] = Switch(f"held {len(found)}", operation, subtract(*arguments))

@@ -21,6 +21,8 @@ _RISING = {"lt": 1.0, "le": 1.0, "gt": -1.0, "ge": -1.0, "eq": 0.0, "ne": 0.0}
 """Which way the difference goes when a comparison that holds ceases to."""
 _AHEAD = 1e-7
 """Part of the interval by which one looks ahead of a switch."""
+_MOST = 1000
+"""Switches in one interval, beyond which they have no end."""
 
 
 class Endless(Exception):  # noqa: N818
@@ -52,7 +54,7 @@ class Crossing:
         """Take the state over an interval in which nothing switches by time alone."""
         self._look(begin, 0.5 * (begin + end), state)
         switches = [switch for switch in self.frozen.switches if self._line(switch) is None]
-        while begin < end:
+        for _ in range(_MOST):
             found = self.integrate([self._event(switch) for switch in switches], begin, end, state)
             if found.status != 1:
                 return np.asarray(found.y[:, -1])
@@ -61,7 +63,9 @@ class Crossing:
                 if len(times):
                     self.parameters[switch.held][0] = 1.0 - self.parameters[switch.held][0]
                     self._check(switch, begin, _AHEAD * (end - begin), state)
-        return state
+            if begin >= end:
+                return state
+        raise Endless
 
     def _check(self, switch: Switch, t: float, ahead: float, state: Floats) -> None:
         """Refuse a switch that leads straight back to where it came from."""

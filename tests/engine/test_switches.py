@@ -171,3 +171,24 @@ def test_auto_says_that_the_equations_switch(make_model: Callable[..., engine.Mo
     out = engine.simulate(model, {"k": 1.0, "c": 1.0}, Regimen(Dose(5, "x")), TIMES)
     assert out.attrs["solver"] == "block_taylor"
     assert "switch where x > c changes, which is located" in out.attrs["solver_reason"]
+
+
+@pytest.mark.parametrize("name", ["block_taylor", "reference"])
+def test_a_thing_compared_with_itself_never_switches(make_model: Callable[..., engine.Model], name: str) -> None:
+    model = make_model(
+        {"k": "1/h"},
+        {"x": {"unit": "1", "initial": "1"}},
+        {"x": "-k * max(x, x) * where(x >= x, 1, 2)"},
+        {"x": ("x", "1")},
+    )
+    found = engine.simulate_arrays(model, {"k": np.asarray([0.5])}, Regimen(), [2.0], solver=SOLVERS[name])
+    np.testing.assert_allclose(found.outputs["x"], np.exp([[-1.0]]), rtol=1e-6)
+
+
+def test_differences_that_stay_zero_end_in_a_status(make_model: Callable[..., engine.Model]) -> None:
+    """The reference solver finds a switch at every step; it does not go on for ever."""
+    model = make_model(
+        {"k": "1/h"}, {"x": {"unit": "1", "initial": "1"}}, {"x": "-k * where(x > x * 1, x, 1)"}, {"x": ("x", "1")}
+    )
+    found = engine.simulate_arrays(model, {"k": np.asarray([0.5])}, Regimen(), [2.0], solver=SOLVERS["reference"])
+    assert found.status.tolist() == [Status.switching]
