@@ -23,6 +23,8 @@ class Stream(IntEnum):
     OCCASIONS = 104
     PREDICTIVE = 105
     SAMPLER = 106
+    QUALITY = 120
+    MATCHING = 121
 
 
 def generator(seed: int, stream: Stream, *address: int) -> np.random.Generator:
