@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cohorts.covariates.given import attributes
 from cohorts.drawing.streams import BLOCK, Stream, generator
 from cohorts.errors import PopulationError
+from cohorts.specification.effects import Effect
 from cohorts.specification.individuals import individual
-from cohorts.specification.parameters import Effect
 from cohorts.specification.population import Coefficient, Population
 from cohorts.specification.quantities import Array
 

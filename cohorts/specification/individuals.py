@@ -7,11 +7,15 @@ Shapes are whatever broadcasts: drawing uses (replicate, subject, occasion), fit
 from collections.abc import Mapping
 from typing import Any
 
-from cohorts.specification.parameters import EFFECTS, LEVEL_EFFECTS, SCALES, Correlation, Effect, LevelEffect, Parameter
+from cohorts.specification.effects import EFFECTS, LEVEL_EFFECTS, Effect, LevelEffect
+from cohorts.specification.parameters import SCALES, Correlation, Parameter, bent
 from cohorts.specification.population import Population
 
 Value = Any
 Values = Mapping[str, Value]
+
+_LEAST_VARIANCE = 1e-24
+"""Variance left between patients where occasions have all of it; its root has a derivative."""
 
 
 def individual(
@@ -22,6 +26,8 @@ def individual(
     k: Values | None,
     *,
     xp: Any,
+    sites: Values | None = None,
+    studies: Values | None = None,
 ) -> dict[str, Value]:
     """Parameters of each patient.
 
@@ -32,7 +38,7 @@ def individual(
     values
         Population-level values by name (`Coefficient`); one array a level, as a sequence, where it has levels.
     covariates
-        Covariates by name; codes for those with levels.
+        Covariates by name; codes for those with levels, and for the class of a mixture.
     z
         Standard normal deviation of each patient, by parameter that differs between patients.
     k
@@ -40,28 +46,47 @@ def individual(
         unresolved: then the patient's deviation is the only one.
     xp
         Array namespace: `numpy` or `pytensor.tensor`.
+    sites, studies
+        Standard normal deviation of each patient's site and study, by parameter that differs between them. None leaves
+        them out: patients of a typical site or study.
     """
     z = correlated(population.correlations, values, z, xp)
-    return {p.name: _parameter(p, values, covariates, z, k, xp) for p in population.parameters}
+    made: dict[str, Value] = {}
+    for p in population.parameters:
+        mid = centre(p, values, covariates, xp)
+        deviation = xp.zeros_like(mid) + _deviation(p, values, z, k, xp)
+        for kind, places in (("site", sites), ("study", studies)):
+            if places is not None and p.name in places:
+                deviation = deviation + values[f"tau_{kind}_{p.name}"] * places[p.name]
+        made[p.name] = SCALES[p.scale].apply(mid, deviation, p.limits, xp)
+    return made
 
 
-def _parameter(p: Parameter, values: Values, covariates: Values, z: Values, k: Values | None, xp: Any) -> Value:
-    centre = values[f"{p.name}_pop"]
+def centre(p: Parameter, values: Values, covariates: Values, xp: Any) -> Value:
+    """Typical value of the parameter among patients with these covariates; `individual` says what the arguments are."""
+    found = values[f"{p.name}_pop"]
     for effect in p.effects:
-        centre = centre * _factor(effect, values[f"beta_{p.name}_{effect.covariate}"], covariates[effect.covariate], xp)
+        found = found * _factor(p.name, effect, values, covariates[effect.covariate], xp)
+    return found
+
+
+def _deviation(p: Parameter, values: Values, z: Values, k: Values | None, xp: Any) -> Value:
     between, within = _spreads(p, values, k is not None, xp)
-    deviation: Value = xp.zeros_like(centre)
+    deviation: Value = 0.0
     if between is not None:
-        deviation = deviation + between * z[p.name]
+        deviation = between * z[p.name]
+        if p.shape is not None:
+            deviation = bent(deviation, values[f"shape_{p.name}"], xp)
     if within is not None and k is not None:
         deviation = deviation + within * k[p.name]
-    return SCALES[p.scale].apply(centre, deviation, xp)
+    return deviation
 
 
-def _factor(effect: Effect | LevelEffect, beta: Value, covariate: Value, xp: Any) -> Value:
+def _factor(name: str, effect: Effect | LevelEffect, values: Values, covariate: Value, xp: Any) -> Value:
+    coefficients = tuple(values[n] for n in effect.names(name))
     if isinstance(effect, Effect):
-        return EFFECTS[effect.kind](covariate, beta, effect.reference, xp)
-    apply = LEVEL_EFFECTS[effect.kind]
+        return EFFECTS[effect.kind].apply(covariate, coefficients, effect.reference, xp)
+    apply, beta = LEVEL_EFFECTS[effect.kind], coefficients[0]
     factor = apply(beta[0]) + xp.zeros_like(covariate, dtype="float64")
     for code in range(1, len(effect.levels)):
         factor = xp.where(xp.equal(covariate, code), apply(beta[code]), factor)
@@ -79,7 +104,7 @@ def _spreads(p: Parameter, values: Values, resolved: bool, xp: Any) -> tuple[Val
     if not p.total or omega is None or gamma is None:
         return omega, gamma
     gamma = xp.minimum(gamma, omega)
-    return xp.sqrt(omega**2 - gamma**2), gamma
+    return xp.sqrt(xp.maximum(omega**2 - gamma**2, _LEAST_VARIANCE)), gamma
 
 
 def correlated(blocks: tuple[Correlation, ...], values: Values, z: Values, xp: Any) -> dict[str, Value]:

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from cohorts.errors import PopulationError
+from cohorts.specification.defaults import DEFAULTS
 from cohorts.specification.quantities import FAMILIES, Quantity, check
 
 
@@ -100,6 +101,7 @@ def quantity(
     *,
     beside: tuple[str, ...] = (),
     strict: bool = False,
+    default: str = "",
 ) -> Quantity:
     """Number or distribution under a key.
 
@@ -115,13 +117,18 @@ def quantity(
         Keys that may stand beside the distribution and are read elsewhere.
     strict
         Whether a fixed value must differ from the ends of `support`.
+    default
+        Row of `DEFAULTS` that the word ``default`` means here; empty for none.
 
     Raises
     ------
     PopulationError
         Naming the field, what it got and what it wanted.
     """
-    where, value = node.path(key), node.need(key)
+    where, written = node.path(key), node.value.get(key)
+    if default and (written == "default" or (written is None and not DEFAULTS[default].written)):
+        return check(DEFAULTS[default].quantity(), where, support, strict=strict)
+    value = node.need(key)
     if not isinstance(value, Mapping):
         made = Quantity("fixed", (number(value, where),), source)
     else:
@@ -144,3 +151,14 @@ def _distribution(node: Node, family: str, source: str) -> Quantity:
     numbers = Node(node.path(family), node.need(family)).only(*FAMILIES[family].fields)
     values = tuple(numbers.number(f) for f in FAMILIES[family].fields)
     return Quantity(family, values, source, **limits)
+
+
+def probabilities(node: Node) -> tuple[float, ...]:
+    """Probabilities, one a key, that sum to 1."""
+    found = tuple(node.number(k) for k in node.value)
+    for key, p in zip(node.value, found, strict=True):
+        if not 0.0 <= p <= 1.0:
+            raise PopulationError(f"{node.path(key)}: got {p!r}, wanted a probability from 0 to 1")
+    if abs(sum(found) - 1.0) > 1e-9:
+        raise PopulationError(f"{node.where}: probabilities sum to {sum(found):.10g}, wanted 1")
+    return found

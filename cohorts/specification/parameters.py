@@ -4,83 +4,76 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from cohorts.specification.effects import Effect, LevelEffect
 from cohorts.specification.quantities import Quantity
 
 Value = Any
 """A numpy array or a PyTensor variable: the equations below are written once for both."""
 
+Limits = tuple[float, float]
+
 
 class Scale(NamedTuple):
     """Scale on which a patient's deviation is normal."""
 
-    apply: Callable[[Value, Value, Any], Value]
-    """Typical value, deviation, array namespace (numpy or pytensor.tensor) to the patient's value."""
-    low: float
-    high: float
+    apply: Callable[[Value, Value, Limits, Any], Value]
+    """Typical value, deviation, limits, array namespace (numpy or pytensor.tensor) to the patient's value."""
+    link: Callable[[Value, Limits, Any], Value]
+    """Typical value, limits, array namespace to the number the deviation is added to."""
+    limits: Limits
     """Range the typical value must lie in (open)."""
+    bounded: bool = False
+    """Whether the population may give other limits, ``low`` and ``high``."""
+    shaped: bool = False
+    """Whether the deviation between patients is bent by a Box-Cox ``shape``."""
 
+
+def _logit(typical: Value, deviation: Value, _: Limits, xp: Any) -> Value:
+    return typical / (typical + (1.0 - typical) * xp.exp(-deviation))
+
+
+def _between(typical: Value, deviation: Value, limits: Limits, xp: Any) -> Value:
+    low, high = limits
+    return low + (high - low) * _logit((typical - low) / (high - low), deviation, limits, xp)
+
+
+def _log(typical: Value, _: Limits, xp: Any) -> Value:
+    return xp.log(typical)
+
+
+def _logistic(typical: Value, limits: Limits, xp: Any) -> Value:
+    return xp.log(typical - limits[0]) - xp.log(limits[1] - typical)
+
+
+def _exp(typical: Value, deviation: Value, _: Limits, xp: Any) -> Value:
+    return typical * xp.exp(deviation)
+
+
+_POSITIVE = (0.0, float("inf"))
 
 SCALES: dict[str, Scale] = {
-    "lognormal": Scale(lambda typical, deviation, xp: typical * xp.exp(deviation), 0.0, float("inf")),
-    "normal": Scale(lambda typical, deviation, _: typical + deviation, float("-inf"), float("inf")),
-    "logit": Scale(lambda typical, deviation, xp: typical / (typical + (1.0 - typical) * xp.exp(-deviation)), 0.0, 1.0),
+    "lognormal": Scale(_exp, _log, _POSITIVE),
+    "normal": Scale(lambda t, d, *_: t + d, lambda t, *_: t, (float("-inf"), float("inf"))),
+    "logit": Scale(_logit, _logistic, (0.0, 1.0)),
+    "logit-normal": Scale(_between, _logistic, (0.0, 1.0), bounded=True),
+    "box-cox": Scale(_exp, _log, _POSITIVE, shaped=True),
 }
-
-EFFECTS: dict[str, Callable[[Value, Value, float, Any], Value]] = {
-    "power": lambda x, beta, reference, _: (x / reference) ** beta,
-    "exponential": lambda x, beta, reference, xp: xp.exp(beta * (x - reference)),
-    "linear": lambda x, beta, reference, _: 1.0 + beta * (x - reference),
-}
-"""Factor by which a measured covariate x multiplies the typical value; 1 at the reference."""
-
-LEVEL_EFFECTS: dict[str, Callable[[Value], Value]] = {
-    "factor": lambda beta: beta,
-    "fraction": lambda beta: 1.0 + beta,
-}
-"""Factor by which a level of a categorical covariate multiplies the typical value."""
+"""``logit-normal`` lies between ``low`` and ``high``. ``box-cox`` is lognormal with a skewed deviation between
+patients, see `bent`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Effect of a measured covariate on a typical value.
+def bent(deviation: Value, shape: Value, xp: Any) -> Value:
+    """Deviation between patients after a Box-Cox transformation of its exponential, ((e^eta)^shape - 1) / shape.
 
-    Attributes
-    ----------
-    covariate
-        Name of a measured covariate.
-    kind
-        Row of `EFFECTS`: ``power`` (x / reference)**beta, ``exponential`` exp(beta (x - reference)), ``linear``
-        1 + beta (x - reference).
-    reference
-        Value of the covariate at which the factor is 1, in its unit.
-    coefficient
-        beta, fixed or with a prior.
+    At shape 0 it is the deviation itself; above 0 its distribution is skewed to the right.
+    Petersson, Hanze, Savic & Karlsson 2009, doi:10.1007/s11095-009-9931-0.
     """
-
-    covariate: str
-    kind: str
-    reference: float
-    coefficient: Quantity
+    flat = xp.less(xp.abs(shape), 1e-8)
+    safe = xp.where(flat, 1.0, shape)
+    return xp.where(flat, deviation * (1.0 + 0.5 * shape * deviation), xp.expm1(safe * deviation) / safe)
 
 
-@dataclass(frozen=True, slots=True)
-class LevelEffect:
-    """Effect of a categorical covariate on a typical value.
-
-    Attributes
-    ----------
-    covariate
-        Name of a categorical covariate.
-    kind
-        Row of `LEVEL_EFFECTS`: ``factor`` beta, ``fraction`` 1 + beta.
-    levels, coefficients
-        One beta a level, in the order of the covariate's levels.
-    """
-
-    covariate: str
-    kind: str
-    levels: tuple[str, ...]
-    coefficients: tuple[Quantity, ...]
+PARAMETERISATIONS = ("auto", "centred", "non-centred")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +97,14 @@ class Parameter:
     total
         Whether `between_subject` contains the variability between occasions, as an estimate from one occasion does.
         The occasion's share is then taken out of it, so that the variance seen at one occasion is the one stated.
+    between_site, between_study
+        Standard deviations of the deviations of sites and of studies on `scale`, which their patients share.
+    limits
+        Range of the parameter; that of the scale unless the scale lets it be given.
+    shape
+        Box-Cox shape of the deviation between patients, for a scale that has one.
+    parameterisation
+        How a fit samples the patients' deviations, one of `PARAMETERISATIONS`; it changes no result but the speed.
     """
 
     name: str
@@ -115,6 +116,18 @@ class Parameter:
     between_subject: Quantity | None
     between_occasion: Quantity | None
     total: bool
+    between_site: Quantity | None = None
+    between_study: Quantity | None = None
+    limits: Limits = _POSITIVE
+    shape: Quantity | None = None
+    parameterisation: str = "auto"
+
+    @property
+    def spreads(self) -> dict[str, Quantity]:
+        """Standard deviations by their population-level names."""
+        kinds = {"omega": self.between_subject, "gamma": self.between_occasion}
+        kinds |= {"tau_site": self.between_site, "tau_study": self.between_study}
+        return {f"{kind}_{self.name}": q for kind, q in kinds.items() if q}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +159,44 @@ class Correlation:
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Pairs of parameters, in the order of `partial`."""
         return tuple((self.of[j], self.of[i]) for i in range(len(self.of)) for j in range(i))
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Classes of patients that nobody observed, such as the phenotype of a metaboliser.
+
+    A patient's class acts like the level of a categorical covariate: effects of parameters name the mixture. In a draw
+    it is a variable; a fit sums the likelihood of each patient over the classes.
+
+    Attributes
+    ----------
+    name, meaning, source
+        What it is and where the shares of its classes come from.
+    levels
+        Names of the classes.
+    sticks
+        For each class but the last its share among the patients in none of the classes before it, fixed or beta.
+    dirichlet
+        Numbers of the Dirichlet prior of the shares; empty when they are fixed.
+    """
+
+    name: str
+    meaning: str
+    source: str
+    levels: tuple[str, ...]
+    sticks: tuple[Quantity, ...]
+    dirichlet: tuple[float, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Population-level names of the sticks."""
+        return tuple(f"share_{self.name}_{level}" for level in self.levels[:-1])
+
+    def shares(self, sticks: tuple[Value, ...]) -> list[Value]:
+        """Share of each class among all patients, from the sticks."""
+        left: Value = 1.0
+        made: list[Value] = []
+        for stick in sticks:
+            made.append(left * stick)
+            left = left * (1.0 - stick)
+        return [*made, left]

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from cohorts.covariates.base import CovariateModel, Variable, variables
+from cohorts.covariates.eligibility import Criterion
 from cohorts.covariates.given import Covariate
 from cohorts.errors import PopulationError
-from cohorts.specification.parameters import Correlation, Effect, Parameter
+from cohorts.specification.effects import Effect, LevelEffect
+from cohorts.specification.outcomes import Outcome
+from cohorts.specification.parameters import Correlation, Mixture, Parameter
 from cohorts.specification.quantities import Quantity
-from cohorts.specification.residuals import Residual
+from cohorts.specification.residuals import ERRORS, Residual
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -25,7 +29,9 @@ class Coefficient:
     Attributes
     ----------
     name
-        ``<p>_pop``, ``omega_<p>``, ``gamma_<p>``, ``beta_<p>_<covariate>``, ``rho_<p>_<q>``, ``sigma_<kind>_<output>``.
+        ``<p>_pop``; ``beta_<p>_<covariate>`` (``tm50_``, ``hill_``); standard deviations between patients ``omega_<p>``,
+        between occasions ``gamma_<p>``, ``tau_site_<p>``, ``tau_study_<p>``; ``shape_<p>``; ``rho_<p>_<q>``;
+        ``sigma_<kind>_<output>``, ``nu_<output>``, ``dispersion_<output>``; ``share_<mixture>_<class>``.
     quantities
         Its value or prior, one a level.
     levels
@@ -33,7 +39,7 @@ class Coefficient:
     unit, meaning
         For people.
     fitted
-        Whether calibration to data of one occasion can inform it (``gamma_`` never can).
+        Whether calibration to data of one occasion can inform it (``gamma_`` never can; data of several do).
     """
 
     name: str
@@ -69,15 +75,24 @@ class Population:
     correlations
         Blocks of parameters whose deviations between patients go together.
     residuals
-        One an output of the model.
+        One an output of the model that is measured on a scale.
+    outcomes
+        One for each outcome that is not: yes or no, counts, events.
+    mixtures
+        Classes of patients that nobody observed.
+    eligibility
+        Criteria that everybody who enrols meets.
     """
 
     name: str
     reference: str
-    covariates: tuple[Covariate, ...]
+    covariates: tuple[Covariate | CovariateModel, ...]
     parameters: tuple[Parameter, ...]
     correlations: tuple[Correlation, ...]
     residuals: tuple[Residual, ...]
+    outcomes: tuple[Outcome, ...] = ()
+    mixtures: tuple[Mixture, ...] = ()
+    eligibility: tuple[Criterion, ...] = ()
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -87,7 +102,12 @@ class Population:
     @property
     def covariate_names(self) -> tuple[str, ...]:
         """Names of the covariates a cohort will carry."""
-        return tuple(c.name for c in self.covariates)
+        return tuple(v.name for v in self.variables)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Every covariate a cohort will carry, in the order in which they are drawn."""
+        return tuple(v for entry in self.covariates for v in variables(entry))
 
     @property
     def coefficients(self) -> tuple[Coefficient, ...]:
@@ -98,7 +118,19 @@ class Population:
             for block in self.correlations
             for (a, b), q in zip(block.pairs, block.partial, strict=True)
         ]
-        return (*inner, *rhos, *(c for r in self.residuals for c in _of_residual(r)))
+        errors = [c for r in self.residuals for c in _of_residual(r)]
+        own = [Coefficient(n, (q,), "1", f"{f} of {o.output}") for o in self.outcomes for q, (f, n) in _own(o)]
+        shares = [
+            Coefficient(n, (q,), "1", f"share of a class of {m.name} among those in none before it")
+            for m in self.mixtures
+            for n, q in zip(m.names, m.sticks, strict=True)
+        ]
+        return (*inner, *rhos, *errors, *own, *shares)
+
+    @property
+    def endpoints(self) -> tuple[Residual | Outcome, ...]:
+        """Whatever data may hold: outputs measured on a scale, then other outcomes."""
+        return (*self.residuals, *self.outcomes)
 
     @property
     def digest(self) -> str:
@@ -109,8 +141,12 @@ class Population:
     @property
     def fitted_digest(self) -> str:
         """Digest of the part a calibration depends on: not who enrols, not what differs between occasions."""
-        parameters = tuple(replace(p, between_occasion=None) for p in self.parameters)
-        return replace(self, name="", covariates=(), parameters=parameters).digest
+        return self.digest_of_fit()
+
+    def digest_of_fit(self, *, occasions: bool = False) -> str:
+        """Digest of the part a calibration depends on; `occasions` says whether it told occasions apart."""
+        parameters = self.parameters if occasions else tuple(replace(p, between_occasion=None) for p in self.parameters)
+        return replace(self, name="", covariates=(), eligibility=(), parameters=parameters).digest
 
     def to_dict(self) -> dict[str, Any]:
         """Plain mapping that `load_population` reads back to an equal population."""
@@ -132,13 +168,17 @@ class Population:
         PopulationError
             If the output has no residual error, or several have and none is named.
         """
-        known = [r.output for r in self.residuals]
-        if not output and len(known) == 1:
-            return self.residuals[0]
-        for r in self.residuals:
-            if r.output == output:
-                return r
-        raise PopulationError(f"residual of {self.name}: got output {output!r}, wanted one of {known}")
+        return _of_output(self.name, "residual", self.residuals, output)
+
+    def endpoint(self, output: str = "") -> Residual | Outcome:
+        """Residual error or outcome by its output; the only one when none is named.
+
+        Raises
+        ------
+        PopulationError
+            If there is none of that name, or there are several and none is named.
+        """
+        return _of_output(self.name, "endpoint", self.endpoints, output)
 
     def build(
         self,
@@ -155,46 +195,71 @@ class Population:
         cohort
             A number of new patients, whose covariates are random variables too; or data, whose covariates are given.
         predict
-            With data: individual parameters, PyTensor variables (subject) by name, to the model's value at every
-            observation, (observation). The likelihood is made of it; without it there is none.
+            With data: individual parameters, PyTensor variables by name, (subject) or, where occasions are told apart
+            and the parameter differs between them, (subject, occasion), to the model's value at every row of
+            `cohorts.requests`, (row). The likelihood is made of it; without it there is none.
         output
-            Which output the data measure; may be left out when only one has a residual error.
+            Which output the data measure, where they do not say; may be left out when the population has only one.
         occasions
-            Number of occasions to tell apart. None leaves occasions unresolved: a patient has one value of each
-            parameter, and ``between_occasion`` is left out, as one must with data of one occasion.
+            Number of occasions to tell apart; by default those that the data have. Without them a patient has one value
+            of each parameter, and ``between_occasion`` is left out, as one must with data of one occasion.
 
         Returns
         -------
         pm.Model
             Variables: each free coefficient under its name (see `Coefficient`); standard normal ``z_<p>`` (subject);
-            with occasions ``k_<p>`` (subject, occasion); and, as deterministic variables, the individual values ``<p>``
-            with dims ``subject``, or ``(subject, occasion)`` where the parameter differs between occasions.
+            with occasions ``k_<p>`` (subject, occasion), with sites ``s_<p>`` (site), with studies ``t_<p>`` (study);
+            and, as deterministic variables, the individual values ``<p>`` with dims ``subject``, or
+            ``(subject, occasion)`` where the parameter differs between occasions. The log likelihood of each
+            observation is a potential named after its output. With mixtures it is summed over the classes instead:
+            a potential ``likelihood`` (subject), and the classes' probabilities ``p_<mixture>`` (subject, class).
         """
         from cohorts.calibration.building import build
 
         return build(self, cohort, occasions=occasions, predict=predict, output=output)
 
 
+def _of_output[E: Residual | Outcome](name: str, what: str, rows: tuple[E, ...], output: str) -> E:
+    if not output and len(rows) == 1:
+        return rows[0]
+    for row in rows:
+        if row.output == output:
+            return row
+    raise PopulationError(f"{what} of {name}: got output {output!r}, wanted one of {[r.output for r in rows]}")
+
+
+_SPREADS = {"omega": "patients", "gamma": "occasions", "tau_site": "sites", "tau_study": "studies"}
+
+
 def _of_parameter(p: Parameter) -> list[Coefficient]:
     found = [Coefficient(f"{p.name}_pop", (p.typical,), p.unit, f"typical {p.meaning}")]
-    for e in p.effects:
-        quantities = (e.coefficient,) if isinstance(e, Effect) else e.coefficients
-        levels = () if isinstance(e, Effect) else e.levels
-        meaning = f"{e.kind} effect of {e.covariate} on {p.name}"
-        found.append(Coefficient(f"beta_{p.name}_{e.covariate}", quantities, "1", meaning, levels))
+    found += [c for e in p.effects for c in _of_effect(p, e)]
     unit = p.unit if p.scale == "normal" else "1"
-    if p.between_subject:
-        found.append(Coefficient(f"omega_{p.name}", (p.between_subject,), unit, f"SD of {p.name} between patients"))
-    if p.between_occasion:
-        meaning = f"SD of {p.name} between occasions"
-        found.append(Coefficient(f"gamma_{p.name}", (p.between_occasion,), unit, meaning, fitted=False))
+    for name, q in p.spreads.items():
+        kind = name.removesuffix(f"_{p.name}")
+        found.append(Coefficient(name, (q,), unit, f"SD of {p.name} between {_SPREADS[kind]}", fitted=kind != "gamma"))
+    if p.shape:
+        found.append(Coefficient(f"shape_{p.name}", (p.shape,), "1", f"Box-Cox shape of {p.name} between patients"))
     return found
 
 
+def _of_effect(p: Parameter, e: Effect | LevelEffect) -> list[Coefficient]:
+    meaning = f"{e.kind} effect of {e.covariate} on {p.name}"
+    if isinstance(e, LevelEffect):
+        return [Coefficient(e.names(p.name)[0], e.coefficients, "1", meaning, e.levels)]
+    return [Coefficient(n, (q,), "1", meaning) for n, q in zip(e.names(p.name), e.coefficients, strict=True)]
+
+
 def _of_residual(r: Residual) -> list[Coefficient]:
-    return [
-        Coefficient(
-            name, (q,), "unit of the output" if kind == "additive" else "1", f"{kind} residual SD of {r.output}"
-        )
-        for (kind, name), q in zip(r.names.items(), r.sigmas, strict=True)
+    units = {"additive": "unit of the output"}
+    made = [
+        Coefficient(r.names[kind], (q,), units.get(kind, "1"), f"{kind} residual SD of {r.output}")
+        for kind, q in zip(ERRORS[r.kind].sigmas, r.sigmas, strict=True)
     ]
+    if r.student:
+        made.append(Coefficient(r.names["student"], (r.student,), "1", f"degrees of freedom of {r.output}"))
+    return made
+
+
+def _own(o: Outcome) -> list[tuple[Quantity, tuple[str, str]]]:
+    return list(zip(o.own, o.names.items(), strict=True))
