@@ -1,0 +1,1 @@
+"""Published equations for what follows from other covariates: functions on arrays, no names, no units attached."""
