@@ -25,6 +25,7 @@ class Stream(IntEnum):
     SAMPLER = 106
     QUALITY = 120
     MATCHING = 121
+    TWIN = 130
 
 
 def generator(seed: int, stream: Stream, *address: int) -> np.random.Generator:
