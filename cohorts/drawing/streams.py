@@ -25,6 +25,8 @@ class Stream(IntEnum):
     SAMPLER = 106
     QUALITY = 120
     MATCHING = 121
+    JUDGEMENT = 110
+    SIMULATION = 111
     TWIN = 130
 
 
