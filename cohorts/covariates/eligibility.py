@@ -95,7 +95,9 @@ class Enrolment:
     any_failed: Counts
 
 
-def read_eligibility(written: object, known: Mapping[str, Variable]) -> tuple[Criterion, ...]:
+def read_eligibility(
+    written: object, known: Mapping[str, Variable], where: str = "eligibility"
+) -> tuple[Criterion, ...]:
     """Criteria from the list under ``eligibility:`` of a population.
 
     Parameters
@@ -104,6 +106,8 @@ def read_eligibility(written: object, known: Mapping[str, Variable]) -> tuple[Cr
         A list of ``{name, covariate, min, max, in, not_in}``, or None.
     known
         The covariates of the population by name.
+    where
+        Path of the list.
 
     Raises
     ------
@@ -113,12 +117,12 @@ def read_eligibility(written: object, known: Mapping[str, Variable]) -> tuple[Cr
     if written is None:
         return ()
     if not isinstance(written, list | tuple):
-        raise PopulationError(f"eligibility: got {written!r}, wanted a list of criteria")
-    made = tuple(_criterion(Node(f"eligibility[{i}]", w), known) for i, w in enumerate(written))
+        raise PopulationError(f"{where}: got {written!r}, wanted a list of criteria")
+    made = tuple(_criterion(Node(f"{where}[{i}]", w), known) for i, w in enumerate(written))
     names = [c.name for c in made]
     for name in names:
         if names.count(name) > 1:
-            raise PopulationError(f"eligibility: the name {name!r} stands twice; failures are counted by name")
+            raise PopulationError(f"{where}: the name {name!r} stands twice; failures are counted by name")
     return made
 
 

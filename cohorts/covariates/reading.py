@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from cohorts.covariates import derived
+from cohorts.covariates import derived, resampling
 from cohorts.covariates.base import CovariateModel, Variable
 from cohorts.specification.nodes import Node
 
 Reader = Callable[[str, Node, Mapping[str, Variable]], CovariateModel]
 
 KINDS: dict[str, Reader] = {
+    "table": resampling.read,
     "derived": derived.read,
 }
 """What ``model:`` may say, and what reads the rest of the entry."""
