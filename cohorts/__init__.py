@@ -12,40 +12,94 @@ if TYPE_CHECKING:
     from cohorts.calibration.data import IndividualData as IndividualData
     from cohorts.calibration.diagnosis import Gates as Gates
     from cohorts.calibration.diagnosis import diagnose as diagnose
+    from cohorts.calibration.rows import requests as requests
     from cohorts.calibration.sampling import calibrate as calibrate
     from cohorts.drawing.cohort import draw as draw
+    from cohorts.files.cohort import read_cohort as read_cohort
+    from cohorts.files.cohort import write_cohort as write_cohort
+    from cohorts.files.posterior import read_posterior as read_posterior
+    from cohorts.files.posterior import write_draws as write_draws
+    from cohorts.files.posterior import write_posterior as write_posterior
     from cohorts.judgement.predictive import predictive_check as predictive_check
+    from cohorts.matching.weighting import Matched as Matched
+    from cohorts.matching.weighting import match_baseline as match_baseline
+    from cohorts.quality.disclosure import disclosure as disclosure
+    from cohorts.quality.fidelity import fidelity as fidelity
+    from cohorts.quality.gate import Limits as Limits
+    from cohorts.quality.gate import Quality as Quality
+    from cohorts.quality.gate import assess as assess
+    from cohorts.quality.records import hold_out as hold_out
     from cohorts.specification.population import Population as Population
     from cohorts.specification.reading import load_population as load_population
     from cohorts.specification.reading import populations as populations
     from cohorts.specification.residuals import Residual as Residual
+    from cohorts.twins.learning import twin as twin
+    from cohorts.twins.learning import twin_cohort as twin_cohort
+    from cohorts.twins.patient import Twin as Twin
+    from cohorts.twins.records import PatientRecord as PatientRecord
 
 _HOME = {
     "Gates": "calibration.diagnosis",
     "IndividualData": "calibration.data",
+    "Limits": "quality.gate",
+    "Matched": "matching.weighting",
+    "PatientRecord": "twins.records",
     "Population": "specification.population",
+    "Quality": "quality.gate",
     "Residual": "specification.residuals",
+    "Twin": "twins.patient",
+    "assess": "quality.gate",
     "calibrate": "calibration.sampling",
     "diagnose": "calibration.diagnosis",
+    "disclosure": "quality.disclosure",
     "draw": "drawing.cohort",
+    "fidelity": "quality.fidelity",
+    "hold_out": "quality.records",
     "load_population": "specification.reading",
+    "match_baseline": "matching.weighting",
     "populations": "specification.reading",
+    "requests": "calibration.rows",
     "predictive_check": "judgement.predictive",
+    "read_cohort": "files.cohort",
+    "read_posterior": "files.posterior",
+    "twin": "twins.learning",
+    "twin_cohort": "twins.learning",
+    "write_cohort": "files.cohort",
+    "write_draws": "files.posterior",
+    "write_posterior": "files.posterior",
 }
 
 __all__ = [
     "CalibrationError",
     "Gates",
     "IndividualData",
+    "Limits",
+    "Matched",
+    "PatientRecord",
     "Population",
     "PopulationError",
+    "Quality",
     "Residual",
+    "Twin",
+    "assess",
     "calibrate",
     "diagnose",
+    "disclosure",
     "draw",
+    "fidelity",
+    "hold_out",
     "load_population",
+    "match_baseline",
     "populations",
     "predictive_check",
+    "read_cohort",
+    "read_posterior",
+    "requests",
+    "twin",
+    "twin_cohort",
+    "write_cohort",
+    "write_draws",
+    "write_posterior",
 ]
 
 

@@ -1,6 +1,8 @@
 """A population as a PyMC model: the only place where random variables are made."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,12 +10,16 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from cohorts.calibration.data import IndividualData, covariate_values, individual_data
+from cohorts.calibration.deviations import between_subjects, check_centring
+from cohorts.calibration.people import PLACES, told_apart
+from cohorts.calibration.rows import Measurements, measurements
+from cohorts.covariates.base import CovariateModel
 from cohorts.covariates.given import Categorical, Covariate, Measured
 from cohorts.errors import PopulationError
 from cohorts.specification.individuals import individual
+from cohorts.specification.parameters import Mixture
 from cohorts.specification.population import Coefficient, Population
 from cohorts.specification.quantities import FAMILIES, Quantity, bounds
-from cohorts.specification.residuals import ERRORS, Residual
 
 Predict = Callable[[Mapping[str, Any]], Any]
 
@@ -25,35 +31,76 @@ def build(
     occasions: int | None,
     predict: Predict | None,
     output: str,
+    weights: Mapping[str, float] | None = None,
 ) -> pm.Model:
-    """PyMC model of a cohort; `Population.build` says what the arguments are."""
+    """PyMC model of a cohort; `Population.build` says what the arguments are.
+
+    `weights` holds, by parameter, 1 where a fit samples it centred and 0 where not; they become data of the model named
+    ``centred_<p>``. Without them those are centred whose ``parameterisation`` says so.
+    """
     if isinstance(cohort, bool) or (isinstance(cohort, int) and cohort < 1):
         raise PopulationError(f"cohort: got {cohort!r}, wanted a whole number >= 1, or data")
+    check_centring(population)
     data = None if isinstance(cohort, int) else individual_data(cohort)
-    with pm.Model(coords=_coords(population, cohort, data, occasions)) as model:
+    if data is not None and occasions is None:
+        occasions = told_apart(population, data)
+    measured = () if data is None or predict is None else measurements(population, data, output)
+    with pm.Model(coords=_coords(population, cohort, data, occasions, measured)) as model:
         values = {c.name: _coefficient(c) for c in population.coefficients if c.fitted or occasions is not None}
         covariates = _drawn(population, model) if data is None else _given(population, data)
-        parameters = _individuals(population, values, covariates, occasions, model)
-        if data is not None and predict is not None:
-            _measured(population.residual(output), predict(parameters), values, data)
+        people = _People(population, values, covariates, occasions, data, len(model.coords["subject"]))
+        deviations = people.deviations(_weights(population, weights))
+        if population.mixtures and measured and predict is not None and data is not None:
+            _marginal(people, deviations, measured, predict)
+            return model
+        if population.mixtures:
+            covariates = covariates | {m.name: _classes(m, values) for m in population.mixtures}
+        parameters = people.named(people.individuals(deviations, covariates))
+        if predict is not None and measured:
+            predicted = predict(parameters)
+            for one in measured:
+                pm.Potential(one.output, one.log_likelihood(predicted, values, pt), dims=one.dim)
     return model
 
 
-def _coords(population: Population, cohort: Any, data: IndividualData | None, occasions: int | None) -> dict[str, Any]:
+def _weights(population: Population, given: Mapping[str, float] | None) -> dict[str, Any]:
+    if given is not None:
+        return {name: pm.Data(f"centred_{name}", np.asarray(float(weight))) for name, weight in given.items()}
+    return {p.name: 1.0 for p in population.parameters if p.parameterisation == "centred"}
+
+
+def _coords(
+    population: Population,
+    cohort: Any,
+    data: IndividualData | None,
+    occasions: int | None,
+    measured: tuple[Measurements, ...],
+) -> dict[str, Any]:
     coords: dict[str, Any] = {c.dims[0]: list(c.levels) for c in population.coefficients if c.levels}
+    coords |= {f"{m.name}_class": list(m.levels) for m in population.mixtures}
     if data is None:
         coords["subject"] = np.arange(int(cohort))
     else:
         coords["subject"] = data.subjects
         coords["observation"] = np.arange(data.observations.sizes["observation"])
+        coords |= {one.dim: one.index for one in measured if not one.whole}
+    for kind in PLACES:
+        if _differ(population, kind):
+            coords[kind] = ["0"] if data is None else data.places(kind)[0]
     if occasions is not None:
         coords["occasion"] = np.arange(occasions)
     return coords
 
 
+def _differ(population: Population, kind: str) -> list[str]:
+    return [p.name for p in population.parameters if getattr(p, f"between_{kind}")]
+
+
 def _coefficient(c: Coefficient) -> Any:
-    if not c.levels:
-        return _variable(c.name, c.quantities[0])
+    return _levels(c) if c.levels else _variable(c.name, c.quantities[0])
+
+
+def _levels(c: Coefficient) -> Any:
     free = [i for i, q in enumerate(c.quantities) if q.free]
     if not free:
         return [_constant(q) for q in c.quantities]
@@ -102,6 +149,11 @@ def _element(values: Any, which: Any) -> Any:
 def _drawn(population: Population, model: pm.Model) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for c in population.covariates:
+        if isinstance(c, CovariateModel):
+            raise PopulationError(
+                f"covariates.{c.name}: a covariate model has no PyMC form; draw() draws such a cohort, and data give "
+                f"their covariates"
+            )
         made[c.name] = _covariate(c, made, len(model.coords["subject"]))
     return made
 
@@ -124,39 +176,101 @@ def _given(population: Population, data: IndividualData) -> dict[str, Any]:
     return {name: pm.Data(name, v, dims="subject") for name, v in covariate_values(population, data).items()}
 
 
-def _individuals(
-    population: Population,
-    values: Mapping[str, Any],
-    covariates: Mapping[str, Any],
-    occasions: int | None,
-    model: pm.Model,
-) -> dict[str, Any]:
-    edge: tuple[int, ...] = ()
-    z = {p.name: pm.Normal(f"z_{p.name}", dims="subject") for p in population.parameters if p.between_subject}
-    k = None
-    if occasions is not None:
-        changing = [p.name for p in population.parameters if p.between_occasion]
-        k = {name: pm.Normal(f"k_{name}", dims=("subject", "occasion")) for name in changing}
-        covariates = {name: pt.as_tensor(v)[:, None] for name, v in covariates.items()}
-        z = {name: v[:, None] for name, v in z.items()}
-        edge = (1,)
-    made = individual(population, values, covariates, z, k, xp=pt)
-    n = len(model.coords["subject"])
-    return {name: _named(name, v, n, edge, resolved=k is not None and name in k) for name, v in made.items()}
+def _classes(m: Mixture, values: Mapping[str, Any]) -> Any:
+    return pm.Categorical(m.name, p=pt.stack(_shares(m, values)), dims="subject")
 
 
-def _named(name: str, value: Any, n: int, edge: tuple[int, ...], *, resolved: bool) -> Any:
-    """Individual values under their name; one that no patient differs in is repeated for each."""
-    if resolved:
-        return pm.Deterministic(name, value, dims=("subject", "occasion"))
-    whole = pt.broadcast_to(pt.as_tensor(value), (n, *edge))
-    return pm.Deterministic(name, whole[:, 0] if edge else whole, dims="subject")
+def _shares(m: Mixture, values: Mapping[str, Any]) -> list[Any]:
+    return m.shares(tuple(values[name] for name in m.names))
 
 
-def _measured(residual: Residual, predicted: Any, values: Mapping[str, Any], data: IndividualData) -> None:
-    observed = np.asarray(data.observations["dv"].values, dtype=np.float64)
-    sigma = residual.spread(predicted, values, pt)
-    if ERRORS[residual.kind].log:
-        pm.LogNormal(residual.output, pt.log(predicted), sigma, observed=observed, dims="observation")
-    else:
-        pm.Normal(residual.output, predicted, sigma, observed=observed, dims="observation")
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Whose parameters are worked out, and from what."""
+
+    population: Population
+    values: Mapping[str, Any]
+    covariates: Mapping[str, Any]
+    occasions: int | None
+    data: IndividualData | None
+    count: int
+
+    def deviations(self, weights: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Standard normal deviations by parameter: ``z`` of patients, ``k`` of occasions, of sites and studies."""
+        told = self.occasions is not None
+        made = {"z": between_subjects(self.population, self.values, self.covariates, weights, resolved=told, xp=pt)}
+        if told:
+            changing = _differ(self.population, "occasion")
+            made["k"] = {name: pm.Normal(f"k_{name}", dims=("subject", "occasion")) for name in changing}
+        for kind, letter in PLACES.items():
+            names = _differ(self.population, kind)
+            if names:
+                where = np.zeros(self.count, dtype=np.intp) if self.data is None else self.data.places(kind)[1]
+                made[kind] = {name: pm.Normal(f"{letter}_{name}", dims=kind)[where] for name in names}
+        return made
+
+    def individuals(self, deviations: Mapping[str, Mapping[str, Any]], covariates: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of each patient, (subject) or (subject, occasion)."""
+        k = deviations.get("k")
+        places = {kind: deviations.get(kind) for kind in PLACES}
+        z: Mapping[str, Any] = deviations["z"]
+        if k is not None:
+            covariates = {name: pt.as_tensor(v)[:, None] for name, v in covariates.items()}
+            z = {name: v[:, None] for name, v in z.items()}
+            places = {kind: v and {name: d[:, None] for name, d in v.items()} for kind, v in places.items()}
+        made = individual(
+            self.population, self.values, covariates, z, k, xp=pt, sites=places["site"], studies=places["study"]
+        )
+        return {name: self._whole(value, resolved=k is not None and name in k) for name, value in made.items()}
+
+    def _whole(self, value: Any, *, resolved: bool) -> Any:
+        """Values of all patients; one that no patient differs in is repeated for each."""
+        value = pt.as_tensor(value)
+        if self.occasions is None:
+            return pt.broadcast_to(value, (self.count,))
+        if resolved:
+            return pt.broadcast_to(value, (self.count, self.occasions))
+        return pt.broadcast_to(value, (self.count, 1))[:, 0]
+
+    def named(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The same values under their names in the model."""
+        dims = {1: ("subject",), 2: ("subject", "occasion")}
+        return {name: pm.Deterministic(name, v, dims=dims[v.ndim]) for name, v in parameters.items()}
+
+
+def _marginal(
+    people: _People,
+    deviations: Mapping[str, Mapping[str, Any]],
+    measured: tuple[Measurements, ...],
+    predict: Predict,
+) -> None:
+    """Likelihood of each patient summed over the classes, and the probability of each class given the data."""
+    mixtures, data = people.population.mixtures, people.data
+    assert data is not None
+    shares = [[pt.log(s) for s in _shares(m, people.values)] for m in mixtures]
+    combinations = list(product(*(range(len(m.levels)) for m in mixtures)))
+    joint = []
+    for codes in combinations:
+        classes = {m.name: np.full(people.count, code) for m, code in zip(mixtures, codes, strict=True)}
+        predicted = predict(people.individuals(deviations, {**people.covariates, **classes}))
+        prior = sum(shares[i][code] for i, code in enumerate(codes))
+        joint.append(prior + _by_person(people.count, data, measured, predicted, people.values))
+    stacked = pt.stack(joint)
+    total = pt.logsumexp(stacked, axis=0)
+    pm.Potential("likelihood", total, dims="subject")
+    posterior = pt.exp(stacked - total)
+    for i, m in enumerate(mixtures):
+        rows = [[j for j, codes in enumerate(combinations) if codes[i] == code] for code in range(len(m.levels))]
+        of_class = pt.stack([posterior[r].sum(axis=0) for r in rows], axis=1)
+        pm.Deterministic(f"p_{m.name}", of_class, dims=("subject", f"{m.name}_class"))
+        pm.Deterministic(f"shares_{m.name}", pt.exp(pt.stack(shares[i])), dims=f"{m.name}_class")
+
+
+def _by_person(
+    count: int, data: IndividualData, measured: tuple[Measurements, ...], predicted: Any, values: Mapping[str, Any]
+) -> Any:
+    total = pt.zeros(count)
+    for one in measured:
+        found = one.log_likelihood(predicted, values, pt)
+        total = pt.inc_subtensor(total[data.position[one.index]], found)
+    return total

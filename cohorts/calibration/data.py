@@ -9,9 +9,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cohorts.covariates.given import Categorical, Covariate
+from cohorts.covariates.base import Variable
 from cohorts.errors import PopulationError
 from cohorts.specification.population import Population
+
+_NEEDED = ("subject", "time", "dv")
+_OPTIONAL = ("output", "occasion", "blq", "lloq")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,9 +24,13 @@ class IndividualData:
     Attributes
     ----------
     observations
-        Dataset (observation) with ``subject`` (an id), ``time`` and ``dv``, the measured value.
+        Dataset (observation) with ``subject`` (an id), ``time`` and ``dv``, the measured value. Further columns it may
+        have: ``output`` (what was observed, as the population names it; needed where it names several), ``occasion``
+        (a whole number from 0), ``blq`` (1 where the value lies below the limit of quantification, whatever ``dv``
+        says, else 0) with ``lloq`` (the limit).
     covariates
-        Dataset (subject), its coordinate the ids; one variable a covariate.
+        Dataset (subject), its coordinate the ids; one variable a covariate. ``site`` and ``study`` tell where and in
+        which study a person was seen.
     """
 
     observations: xr.Dataset
@@ -41,6 +48,39 @@ class IndividualData:
         return np.array([where[s] for s in self.observations["subject"].values.tolist()], dtype=np.intp)
 
     @property
+    def occasion(self) -> NDArray[np.int64]:
+        """Occasion of each observation; 0 where the data tell none apart."""
+        if "occasion" not in self.observations:
+            return np.zeros(self.observations.sizes["observation"], dtype=np.int64)
+        return np.asarray(self.observations["occasion"].values).astype(np.int64)
+
+    @property
+    def occasions(self) -> int:
+        """Number of occasions that the data tell apart."""
+        return int(self.occasion.max()) + 1
+
+    @property
+    def below(self) -> NDArray[np.bool_]:
+        """Which observations lie below their limit of quantification."""
+        if "blq" not in self.observations:
+            return np.zeros(self.observations.sizes["observation"], dtype=np.bool_)
+        return np.asarray(self.observations["blq"].values) == 1
+
+    def places(self, kind: str) -> tuple[list[str], NDArray[np.intp]]:
+        """Names of the sites or studies, and for each person the position of theirs among them.
+
+        Raises
+        ------
+        PopulationError
+            If the data do not tell.
+        """
+        if kind not in self.covariates:
+            has = sorted(map(str, self.covariates.data_vars))
+            raise PopulationError(f"data.covariates: lacks {kind!r}, wanted for between_{kind}; has {has}")
+        names, index = np.unique(_words(self.covariates[kind].values.tolist()), return_inverse=True)
+        return names.tolist(), np.asarray(index, dtype=np.intp)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of every number that can enter a fit."""
         made = hashlib.sha256()
@@ -51,7 +91,8 @@ class IndividualData:
         return made.hexdigest()
 
     def _arrays(self) -> list[tuple[str, NDArray[Any]]]:
-        seen = [(name, self.observations[name].values) for name in ("subject", "time", "dv")]
+        told = (*_NEEDED, *(name for name in _OPTIONAL if name in self.observations))
+        seen = [(name, self.observations[name].values) for name in told]
         return [*seen, *((str(n), self.covariates[n].values) for n in sorted(map(str, self.covariates.data_vars)))]
 
 
@@ -64,7 +105,7 @@ def individual_data(data: Any) -> IndividualData:
         Naming what is missing, unknown or not a number.
     """
     made = IndividualData(_table(data, "observations"), _table(data, "covariates"))
-    for name in ("subject", "time", "dv"):
+    for name in _NEEDED:
         if name not in made.observations.variables:
             raise PopulationError(
                 f"data.observations: lacks column {name!r}; has {sorted(map(str, made.observations))}"
@@ -90,10 +131,32 @@ def _check_values(data: IndividualData) -> None:
         raise PopulationError(
             f"data.observations.subject: got {unknown[:5]}, not among the subjects of data.covariates"
         )
-    dv = np.asarray(data.observations["dv"].values, dtype=np.float64)
-    if not np.isfinite(dv).all():
-        first = int(np.flatnonzero(~np.isfinite(dv))[0])
-        raise PopulationError(f"data.observations.dv: got {dv[first]} at observation {first}, wanted a finite number")
+    _check_censoring(data)
+    dv = np.where(data.below, 0.0, np.asarray(data.observations["dv"].values, dtype=np.float64))
+    _refuse(~np.isfinite(dv), "dv", data, "a finite number")
+    if "occasion" in data.observations:
+        occasion = np.asarray(data.observations["occasion"].values, dtype=np.float64)
+        _refuse(~((occasion >= 0) & (occasion == np.round(occasion))), "occasion", data, "a whole number >= 0")
+
+
+def _check_censoring(data: IndividualData) -> None:
+    if "blq" not in data.observations:
+        return
+    flags = np.asarray(data.observations["blq"].values, dtype=np.float64)
+    _refuse(~np.isin(flags, (0.0, 1.0)), "blq", data, "0 or 1")
+    if not data.below.any():
+        return
+    if "lloq" not in data.observations:
+        raise PopulationError("data.observations: lacks column 'lloq', wanted where blq is 1")
+    limit = np.asarray(data.observations["lloq"].values, dtype=np.float64)
+    _refuse(data.below & ~np.isfinite(limit), "lloq", data, "a finite number where blq is 1")
+
+
+def _refuse(wrong: NDArray[np.bool_], name: str, data: IndividualData, wanted: str) -> None:
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        got = data.observations[name].values[first]
+        raise PopulationError(f"data.observations.{name}: got {got} at observation {first}, wanted {wanted}")
 
 
 def covariate_values(population: Population, data: IndividualData) -> dict[str, NDArray[Any]]:
@@ -105,18 +168,18 @@ def covariate_values(population: Population, data: IndividualData) -> dict[str, 
         Naming a covariate the data lack, or a value that is none of its levels.
     """
     needed = {e.covariate for p in population.parameters for e in p.effects}
-    return {c.name: _column(c, data.covariates) for c in population.covariates if c.name in needed}
+    return {v.name: _column(v, data.covariates) for v in population.variables if v.name in needed}
 
 
-def _column(covariate: Covariate, table: xr.Dataset) -> NDArray[Any]:
-    names = [n for n in (covariate.name, covariate.column) if n and n in table]
+def _column(variable: Variable, table: xr.Dataset) -> NDArray[Any]:
+    names = [n for n in (variable.name, variable.column) if n and n in table]
     if not names:
-        column = f" (or column {covariate.column!r})" if covariate.column else ""
+        column = f" (or column {variable.column!r})" if variable.column else ""
         has = sorted(map(str, table.data_vars))
-        raise PopulationError(f"data.covariates: lacks {covariate.name!r}{column}; has {has}")
+        raise PopulationError(f"data.covariates: lacks {variable.name!r}{column}; has {has}")
     values = table[names[0]].values
-    if isinstance(covariate, Categorical):
-        return _codes(covariate, values.tolist())
+    if variable.levels:
+        return _codes(variable, values.tolist())
     numbers = np.asarray(values, dtype=np.float64)
     if not np.isfinite(numbers).all():
         who = table["subject"].values[~np.isfinite(numbers)].tolist()
@@ -124,10 +187,12 @@ def _column(covariate: Covariate, table: xr.Dataset) -> NDArray[Any]:
     return numbers
 
 
-def _codes(covariate: Categorical, values: Sequence[Any]) -> NDArray[np.int64]:
-    written = [f"{v:g}" if isinstance(v, float) else str(v) for v in values]
-    if unknown := sorted(set(written) - set(covariate.levels)):
-        raise PopulationError(
-            f"data.covariates.{covariate.name}: got {unknown}, wanted one of {list(covariate.levels)}"
-        )
-    return np.array([covariate.levels.index(w) for w in written], dtype=np.int64)
+def _codes(variable: Variable, values: Sequence[Any]) -> NDArray[np.int64]:
+    written = _words(values)
+    if unknown := sorted(set(written) - set(variable.levels)):
+        raise PopulationError(f"data.covariates.{variable.name}: got {unknown}, wanted one of {list(variable.levels)}")
+    return np.array([variable.levels.index(w) for w in written], dtype=np.int64)
+
+
+def _words(values: Sequence[Any]) -> list[str]:
+    return [f"{v:g}" if isinstance(v, float) else str(v) for v in values]

@@ -9,16 +9,26 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from cohorts.calibration.data import IndividualData, covariate_values, individual_data
 from cohorts.calibration.diagnosis import ADVICE, Gates, diagnose, divergences
+from cohorts.calibration.people import (
+    Predictor,
+    changing,
+    fixed_values,
+    new_people,
+    predictor,
+    same_people,
+    simulated,
+    told_apart,
+)
+from cohorts.calibration.rows import Measurements, measurements
 from cohorts.drawing.cohort import stamp
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError, PopulationError
-from cohorts.judgement.predictive import Predictor, measured, new_people, predictor
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
-from cohorts.specification.residuals import ERRORS, Residual
 
 Predict = Callable[[Mapping[str, Any]], Any]
 Progress = Callable[[str, int, int], None]
@@ -38,10 +48,16 @@ class _Fit:
 
     population: Population
     data: IndividualData
-    residual: Residual
+    measured: tuple[Measurements, ...]
     predict: Predict
+    output: str
     seed: int
     progress: Progress
+
+    @property
+    def occasions(self) -> int | None:
+        """Number of occasions told apart; None for none."""
+        return told_apart(self.population, self.data)
 
     @property
     def number(self) -> int:
@@ -72,14 +88,15 @@ def calibrate(
     population
         The specification; its uncertain numbers are the priors.
     data
-        `IndividualData`, or anything with Datasets ``observations`` (subject, time, dv) and ``covariates`` (subject).
+        `IndividualData`, or anything with Datasets ``observations`` and ``covariates`` as it has them.
     predict
         The equations: individual parameters, PyTensor variables (subject) by name and in the order of the data's
-        subjects, to the model's value at every observation, (observation).
+        subjects, to the model's value at every row of `cohorts.requests`, (row). Where occasions are told apart, a
+        parameter that differs between them is (subject, occasion).
     seed
         Non-negative whole number.
     output
-        Which output the data measure; may be left out when only one has a residual error.
+        Which output the data measure, where they do not say; may be left out when the population has only one.
     chains, tune, draws, target_accept, cores
         As the sampler has them.
     gates
@@ -95,7 +112,11 @@ def calibrate(
         Groups posterior (chain, draw), sample_stats, log_likelihood, posterior_predictive (the same people measured
         anew), predictive_check (new people with the same covariates and design), prior, prior_predictive,
         observed_data, constant_data; attributes say what was fitted to what, with which versions, and how it went.
-        The predictive groups hold fewer draws than the posterior.
+        The predictive groups hold fewer draws than the posterior. Variables of measured things have dim observation;
+        with several endpoints one is named after its output and has dim ``observation_<output>``, whose coordinate
+        counts among all observations. Events are in log_likelihood and observed_data alone. With a mixture the class
+        of each person is drawn from its probability given the data, ``p_<mixture>``, and the person's parameters are
+        those of that class.
 
     Raises
     ------
@@ -105,8 +126,9 @@ def calibrate(
         If a gate fails that is not allowed to.
     """
     _known(allow)
-    _one_occasion(population)
-    fit = _Fit(population, individual_data(data), population.residual(output), predict, seed, progress or _silent)
+    whole = individual_data(data)
+    fit = _Fit(population, whole, measurements(population, whole, output), predict, output, seed, progress or _silent)
+    _one_occasion(fit)
     new_people(population, fit.data, seed=seed, replicates=CHECKED, posterior=None)
     options = {"chains": chains, "tune": tune, "draws": draws, "target_accept": target_accept, "cores": cores}
     sampled, seconds = _sample(fit, options)
@@ -124,9 +146,9 @@ def _known(allow: Collection[str]) -> None:
         raise PopulationError(f"allow: got {unknown}, wanted some of {sorted(ADVICE)}")
 
 
-def _one_occasion(population: Population) -> None:
+def _one_occasion(fit: _Fit) -> None:
     """An SD between people estimated from one occasion holds that between occasions too; it must be declared so."""
-    for p in population.parameters:
+    for p in fit.population.parameters if fit.occasions is None else ():
         if p.between_subject and p.between_subject.free and p.between_occasion and not p.total:
             raise PopulationError(
                 f"parameters.{p.name}.between_subject: data of one occasion cannot tell it from between_occasion; "
@@ -139,7 +161,7 @@ def _sample(fit: _Fit, options: Mapping[str, Any]) -> tuple[xr.DataTree, dict[st
 
     started = time.perf_counter()
     fit.progress("compiling the population model", 0, 1)
-    model = fit.population.build(fit.data, predict=fit.predict, output=fit.residual.output)
+    model = fit.population.build(fit.data, predict=fit.predict, output=fit.output)
     begin = {c.name: c.quantities[0].centre for c in fit.population.coefficients if _starts(c.name, model)}
     compiled = nutpie.compile_pymc_model(model, initial_points=begin)
     fit.progress("compiling the population model", 1, 1)
@@ -168,16 +190,41 @@ def _starts(name: str, model: Any) -> bool:
 
 
 def _complete(fit: _Fit, sampled: xr.DataTree) -> xr.DataTree:
-    posterior = _described(fit.population, sampled["posterior"].to_dataset())
+    posterior = _described(fit.population, _classified(fit, sampled["posterior"].to_dataset()))
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sampled["sample_stats"].to_dataset()})
-    tree.attrs = {"fitted_digest": fit.population.fitted_digest, "population": fit.population.name}
+    digest = fit.population.digest_of_fit(occasions=fit.occasions is not None)
+    tree.attrs = {"fitted_digest": digest, "population": fit.population.name, "occasions": fit.occasions or 0}
     names = fit.population.parameter_names
-    function = predictor(fit.predict, names, len(fit.data.subjects))
+    function = predictor(
+        fit.predict, names, len(fit.data.subjects), occasions=fit.occasions, changing=changing(fit.population)
+    )
     fit.progress("predicting", 0, 1)
     for name, group in {**_same_people(fit, posterior, function), **_new(fit, tree, function), **_given(fit)}.items():
         tree[name] = xr.DataTree(group)
     fit.progress("predicting", 1, 1)
     return tree
+
+
+def _classified(fit: _Fit, group: xr.Dataset) -> xr.Dataset:
+    """With a mixture: the class of each person in each draw, and the parameters of that class."""
+    if not fit.population.mixtures:
+        return group
+    chains, draws = group.sizes["chain"], group.sizes["draw"]
+    flat = _flat(group)
+    classes: dict[str, NDArray[Any]] = {}
+    for i, m in enumerate(fit.population.mixtures):
+        u = generator(fit.seed, Stream.CLASSES, i).random((chains * draws, len(fit.data.subjects), 1))
+        classes[m.name] = (u >= np.cumsum(flat[f"p_{m.name}"], axis=-1)[..., :-1]).sum(axis=-1)
+    made = same_people(fit.population, fit.data, flat, classes)
+    dims = ("chain", "draw", "subject", "occasion")
+    new = {n: (dims[: v.ndim + 1], v.reshape(chains, draws, *v.shape[1:])) for n, v in (made | classes).items()}
+    return group.assign(new)
+
+
+def _flat(group: xr.Dataset) -> dict[str, Array]:
+    """Variables with chains and draws in one dimension, (draw, ...)."""
+    plain = {str(n): group[n].transpose("chain", "draw", ...).values for n in group.data_vars}
+    return {n: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for n, v in plain.items()}
 
 
 def _described(population: Population, group: xr.Dataset) -> xr.Dataset:
@@ -192,30 +239,29 @@ def _same_people(fit: _Fit, posterior: xr.Dataset, function: Predictor) -> dict[
     count = max(1, posterior.sizes["draw"] * posterior.sizes["chain"] // CHECKED)
     thin = posterior.isel(draw=slice(None, None, count))
     shape = (thin.sizes["chain"], thin.sizes["draw"], -1)
-    flat = {str(n): thin[n].transpose("chain", "draw", ...).values for n in thin.data_vars}
-    flat = {n: v.reshape(shape[0] * shape[1], *v.shape[2:]) for n, v in flat.items()}
+    flat = _flat(thin)
     predicted = function({name: flat[name] for name in fit.population.parameter_names})
-    sigmas = _sigmas(fit, flat, len(predicted))
-    seen = measured(fit.residual, predicted, sigmas, fit.seed, 0)
-    likely = _log_likelihood(fit, predicted, sigmas)
-    coords = {"chain": thin["chain"], "draw": thin["draw"]}
+    values = {**fixed_values(fit.population, len(predicted)), **flat}
+    likely = {one.output: _log_likelihood(one, predicted, values) for one in fit.measured}
+    seen = simulated(fit.measured, predicted, values, fit.seed, 0)
+    dims, coords = ("chain", "draw"), {"chain": thin["chain"], "draw": thin["draw"]}
     made = {"posterior_predictive": seen, "log_likelihood": likely}
-    dims = ("chain", "draw", "observation")
-    return {k: xr.Dataset({fit.residual.output: (dims, v.reshape(shape))}, coords) for k, v in made.items()}
+    return {
+        k: _group(fit, {n: v.reshape(shape) for n, v in g.items()}, dims).assign_coords(coords) for k, g in made.items()
+    }
 
 
-def _sigmas(fit: _Fit, values: Mapping[str, Array], count: int) -> dict[str, Array]:
-    fixed = {c.name: c.quantities[0].centre for c in fit.population.coefficients if not c.levels and not c.free}
-    return {n: values[n] if n in values else np.full(count, fixed[n]) for n in fit.residual.names.values()}
+def _group(fit: _Fit, values: Mapping[str, Array], dims: tuple[str, ...]) -> xr.Dataset:
+    """Variables by output, the last dimension that of its observations."""
+    rows = {one.output: one for one in fit.measured}
+    coords = {rows[n].dim: rows[n].index for n in values if not rows[n].whole}
+    return xr.Dataset({n: ((*dims, rows[n].dim), v) for n, v in values.items()}, coords)
 
 
-def _log_likelihood(fit: _Fit, predicted: Array, sigmas: Mapping[str, Array]) -> Array:
-    seen = np.asarray(fit.data.observations["dv"].values, dtype=np.float64)
-    sd = fit.residual.spread(predicted, {k: v[:, None] for k, v in sigmas.items()}, np)
-    log = ERRORS[fit.residual.kind].log
-    apart = np.log(seen) - np.log(predicted) if log else seen - predicted
-    likely = -0.5 * (apart / sd) ** 2 - np.log(sd) - 0.5 * np.log(2.0 * np.pi)
-    return np.asarray(likely - np.log(seen) if log else likely)
+def _log_likelihood(one: Measurements, predicted: Array, values: Mapping[str, Array]) -> Array:
+    own = {name: np.reshape(values[name], (-1, 1)) for name in one.endpoint.names.values()}
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is impossible has likelihood 0
+        return np.asarray(one.log_likelihood(predicted, own, np))
 
 
 def _new(fit: _Fit, tree: xr.DataTree, function: Predictor) -> dict[str, xr.Dataset]:
@@ -223,10 +269,10 @@ def _new(fit: _Fit, tree: xr.DataTree, function: Predictor) -> dict[str, xr.Data
     made: dict[str, xr.Dataset] = {}
     for number, (known, name) in enumerate([(tree, "predictive_check"), (None, "prior_predictive")], start=1):
         people, values = new_people(fit.population, fit.data, seed=fit.seed, replicates=CHECKED, posterior=known)
-        seen = measured(fit.residual, function(people), values, fit.seed, number)
-        made[name] = _prior_shaped(xr.Dataset({fit.residual.output: (("draw", "observation"), seen)}), known is None)
+        seen = simulated(fit.measured, function(people), values, fit.seed, number)
+        made[name] = _prior_shaped(_group(fit, seen, ("draw",)), known is None)
         if known is None:
-            made["prior"] = _prior_shaped(_prior(fit.population, people, values), shaped=True)
+            made["prior"] = _prior_shaped(_prior(fit, people, values), shaped=True)
     return made
 
 
@@ -235,21 +281,28 @@ def _prior_shaped(group: xr.Dataset, shaped: bool) -> xr.Dataset:
     return group.expand_dims(chain=[0]) if shaped else group.rename(draw="replicate")
 
 
-def _prior(population: Population, people: Mapping[str, Array], values: Mapping[str, Array]) -> xr.Dataset:
-    top = {c.name: (("draw", *c.dims), values[c.name]) for c in population.coefficients if c.free and c.fitted}
-    levels = {c.dims[0]: list(c.levels) for c in population.coefficients if c.levels and c.free}
-    return xr.Dataset({**top, **{k: (("draw", "subject"), v) for k, v in people.items()}}, levels)
+def _prior(fit: _Fit, people: Mapping[str, Array], values: Mapping[str, Array]) -> xr.Dataset:
+    free = [c for c in fit.population.coefficients if c.free and (c.fitted or fit.occasions is not None)]
+    top = {c.name: (("draw", *c.dims), values[c.name]) for c in free}
+    levels = {c.dims[0]: list(c.levels) for c in fit.population.coefficients if c.levels and c.free}
+    dims = ("draw", "subject", "occasion")
+    return xr.Dataset({**top, **{k: (dims[: v.ndim], v) for k, v in people.items()}}, levels)
 
 
 def _given(fit: _Fit) -> dict[str, xr.Dataset]:
-    seen = np.asarray(fit.data.observations["dv"].values, dtype=np.float64)
-    when = np.asarray(fit.data.observations["time"].values, dtype=np.float64)
-    covariates = {k: ("subject", v) for k, v in covariate_values(fit.population, fit.data).items()}
-    people = {"subject": fit.data.subjects}
-    constant = {"time": ("observation", when), "position": ("observation", fit.data.position), **covariates}
+    data = fit.data
+    seen = {one.output: np.where(one.below, np.nan, one.dv) for one in fit.measured}
+    when = np.asarray(data.observations["time"].values, dtype=np.float64)
+    covariates = {k: ("subject", v) for k, v in covariate_values(fit.population, data).items()}
+    constant = {"time": ("observation", when), "position": ("observation", data.position), **covariates}
+    if fit.occasions is not None:
+        constant["occasion_of"] = ("observation", data.occasion)
+    if data.below.any():
+        constant["below"] = ("observation", data.below)
+        constant["lloq"] = ("observation", np.asarray(data.observations["lloq"].values, dtype=np.float64))
     return {
-        "observed_data": xr.Dataset({fit.residual.output: ("observation", seen)}),
-        "constant_data": xr.Dataset(constant, people),
+        "observed_data": _group(fit, seen, ()),
+        "constant_data": xr.Dataset(constant, {"subject": data.subjects}),
     }
 
 
@@ -260,7 +313,8 @@ def _judge(tree: xr.DataTree, fit: _Fit, gates: Gates, allow: Collection[str], r
     tree.attrs |= {
         **stamp(fit.population, fit.seed),
         "data_digest": fit.data.digest,
-        "output": fit.residual.output,
+        "output": fit.measured[0].output,
+        "outputs": json.dumps([one.output for one in fit.measured]),
         "rhat_max": float(table["rhat"].max()),
         "ess_min": float(table[["ess_bulk", "ess_tail"]].min().min()),
         "divergences": divergences(tree),

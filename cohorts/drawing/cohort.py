@@ -1,6 +1,6 @@
 """Virtual patients: a new draw of the population for each replicate, each patient a draw within it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -8,15 +8,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cohorts.covariates.given import attributes
-from cohorts.drawing.streams import BLOCK, Stream, generator
+from cohorts.drawing.screening import LEAST, Screened, blocks, screen
+from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import PopulationError
-from cohorts.specification.effects import Effect
 from cohorts.specification.individuals import individual
+from cohorts.specification.parameters import Parameter
 from cohorts.specification.population import Coefficient, Population
 from cohorts.specification.quantities import Array
 
-_LEAST = 2.0**-54
+_POSITIVE = frozenset({"power", "allometric", "exponential", "maturation"})
+"""Kinds of effect that cannot change a parameter's sign."""
 
 
 def draw(
@@ -27,6 +28,8 @@ def draw(
     *,
     posterior: xr.DataTree | None = None,
     occasions: int = 1,
+    sites: int | None = None,
+    studies: int = 1,
     first: int = 0,
 ) -> xr.Dataset:
     """Virtual cohorts: parameters and covariates of `n` patients in each of several replicates of a trial.
@@ -46,6 +49,12 @@ def draw(
         population-level value from its prior, which for a literature population is its estimate with standard error.
     occasions
         Occasions (periods) a patient is seen on.
+    sites
+        Sites of the trial, new ones in each replicate; patient i is at site i modulo `sites`. Needed where the
+        population has variability between sites.
+    studies
+        Studies that a replicate consists of, new ones in each; site j (patient j without sites) belongs to study j
+        modulo `studies`.
     first
         Number of the first replicate.
 
@@ -54,58 +63,138 @@ def draw(
     xr.Dataset
         Dims replicate and subject, and occasion when `occasions` > 1. Each parameter has dims (replicate, subject), and
         also occasion if it differs between occasions; each covariate (replicate, subject), whole-number codes with
-        ``attrs["levels"]`` where it has levels; each population-level value, residual SDs included, (replicate).
-        ``attrs["role"]`` of a variable is parameter, covariate or population.
+        ``attrs["levels"]`` where it has levels; the class of a mixture likewise; each population-level value, residual
+        SDs included, (replicate). ``attrs["role"]`` of a variable is parameter, covariate, class or population, and
+        ``attrs["source"]`` says where its numbers come from. Coordinates ``site`` and ``study`` (subject), where there
+        are several; with a posterior ``posterior_chain`` and ``posterior_draw`` (replicate) say which draw it took.
+        With eligibility criteria ``screened`` (replicate) counts the candidates, ``failed`` those who failed by the
+        first criterion they failed and ``failed_any`` by each (replicate, criterion): role screening.
 
     Raises
     ------
     PopulationError
-        If a number is out of range, the posterior belongs to another population or lacks a value, or a covariate effect
-        makes a parameter impossible.
+        If a number is out of range, the posterior belongs to another population or lacks a value, a covariate effect
+        makes a parameter impossible, or next to nobody is eligible.
     """
-    for name, value, least in (
-        ("n", n, 1),
-        ("replicates", replicates, 1),
-        ("occasions", occasions, 1),
-        ("first", first, 0),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise PopulationError(f"{name}: got {value!r}, wanted a whole number >= {least}")
+    _whole_numbers(n=n, replicates=replicates, occasions=occasions, studies=studies)
+    _whole_numbers(0, first=first)
+    _check_sites(population, sites)
     numbers = range(first, first + replicates)
-    values = population_values(population, seed, numbers, posterior)
-    covariates = draw_covariates(population, n, seed, numbers)
+    values, picked = picked_values(population, seed, numbers, posterior)
+    screened = screen(population, n, seed, numbers)
     z, k = deviations(population, n, seed, numbers, occasions)
+    classes = draw_classes(population, values, n, seed, numbers)
+    places = _places(n, sites, studies)
+    shared = {kind: _shared(population, kind, where, seed, numbers) for kind, where in places.items()}
     made = individual(
         population,
         {name: _against(v) for name, v in values.items()},
-        {name: v[..., None] for name, v in covariates.items()},
+        {name: v[..., None] for name, v in (screened.values | classes).items()},
         z,
         k,
         xp=np,
+        sites=shared.get("site"),
+        studies=shared.get("study"),
     )
     possible(population, made, first)
-    cohort = _dataset(population, values, covariates, made, n)
+    cohort = _dataset(population, values, screened.values | classes, made, n, posterior)
     cohort = cohort.assign_coords(replicate=list(numbers), subject=np.arange(n))
     if occasions > 1:
         cohort = cohort.assign_coords(occasion=np.arange(occasions))
+    cohort = cohort.assign(_counts(population, screened))
+    cohort = cohort.assign_coords({kind: ("subject", v) for kind, v in places.items() if v.any()})
+    cohort = cohort.assign_coords({f"posterior_{name}": ("replicate", v) for name, v in picked.items()})
     return cohort.assign_attrs(stamp(population, seed, posterior))
+
+
+def _whole_numbers(least: int = 1, **numbers: Any) -> None:
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise PopulationError(f"{name}: got {value!r}, wanted a whole number >= {least}")
+
+
+def _check_sites(population: Population, sites: int | None) -> None:
+    if sites is not None:
+        _whole_numbers(sites=sites)
+    elif differing := [p.name for p in population.parameters if p.between_site]:
+        raise PopulationError(
+            f"sites: missing; population {population.name} has variability between sites in {differing}, wanted how "
+            f"many sites the trial has"
+        )
+
+
+def _places(n: int, sites: int | None, studies: int) -> dict[str, NDArray[np.intp]]:
+    """Site and study of each patient; no site where none is told."""
+    subject = np.arange(n)
+    site = subject if sites is None else subject % sites
+    return {**({} if sites is None else {"site": site}), "study": site % studies}
+
+
+def _shared(population: Population, kind: str, where: NDArray[np.intp], seed: int, numbers: range) -> dict[str, Array]:
+    """Standard normal deviation of each patient's site or study by parameter, (replicate, subject, 1)."""
+    found = place_deviations(population, kind, int(where.max()) + 1, seed, numbers)
+    return {name: v[:, where, None] for name, v in found.items()}
+
+
+def place_deviations(population: Population, kind: str, count: int, seed: int, numbers: range) -> dict[str, Array]:
+    """Standard normal deviations of sites or studies by parameter that differs between them, (replicate, place)."""
+    names = [p.name for p in population.parameters if getattr(p, f"between_{kind}")]
+    stream = {"site": Stream.SITES, "study": Stream.STUDIES}[kind]
+    made = np.empty((len(names), len(numbers), count))
+    for row, r in enumerate(numbers if names else ()):
+        for place in range(count):
+            made[:, row, place] = generator(seed, stream, r, place).standard_normal(len(names))
+    return dict(zip(names, made, strict=True))
+
+
+def draw_classes(
+    population: Population, values: Mapping[str, Array], n: int, seed: int, numbers: range
+) -> dict[str, NDArray[np.int64]]:
+    """Class of each patient by mixture, (replicate, subject)."""
+    made: dict[str, NDArray[np.int64]] = {}
+    for i, mixture in enumerate(population.mixtures):
+        shares = np.stack(mixture.shares(tuple(values[name] for name in mixture.names)), axis=-1)
+        u = np.empty((len(numbers), n))
+        for row, r in enumerate(numbers):
+            for block, subjects in blocks(n):
+                u[row, subjects] = generator(seed, Stream.CLASSES, r, block, i).random(subjects.stop - subjects.start)
+        edges = np.cumsum(shares, axis=-1)[:, None, :-1]
+        made[mixture.name] = (u[..., None] >= edges).sum(axis=-1)
+    return made
+
+
+def _counts(population: Population, screened: Screened) -> dict[str, Any]:
+    if not screened.counts:
+        return {}
+    about = {"role": "screening", "units": "1"}
+    names = [c.name for c in population.eligibility]
+    made = {k: (("replicate", "criterion")[: v.ndim], v, about) for k, v in screened.counts.items()}
+    return {**made, "criterion": names}
 
 
 def population_values(
     population: Population, seed: int, numbers: range, posterior: xr.DataTree | None
 ) -> dict[str, Array]:
     """Population-level values by name: (replicate) or (replicate, level); `draw` says what the arguments are."""
+    return picked_values(population, seed, numbers, posterior)[0]
+
+
+def picked_values(
+    population: Population, seed: int, numbers: range, posterior: xr.DataTree | None
+) -> tuple[dict[str, Array], dict[str, NDArray[np.int64]]]:
+    """The same values, and the ``chain`` and ``draw`` of the posterior that each replicate took, (replicate)."""
     coefficients = population.coefficients
     sizes = [len(c.quantities) for c in coefficients]
     u = np.array([generator(seed, Stream.POPULATION, r).random(sum(sizes)) for r in numbers])
     ends = np.cumsum(sizes)
     values = {
-        c.name: _from_prior(c, np.maximum(u[:, end - size : end], _LEAST))
+        c.name: _from_prior(c, np.maximum(u[:, end - size : end], LEAST))
         for c, size, end in zip(coefficients, sizes, ends, strict=True)
     }
-    if posterior is not None:
-        values |= _from_posterior(population, seed, numbers, posterior)
-    return values
+    if posterior is None:
+        return values, {}
+    learned, picked = _from_posterior(population, seed, numbers, posterior)
+    return values | learned, picked
 
 
 def _from_prior(coefficient: Coefficient, u: Array) -> Array:
@@ -113,13 +202,23 @@ def _from_prior(coefficient: Coefficient, u: Array) -> Array:
     return columns if coefficient.levels else columns[:, 0]
 
 
-def _from_posterior(population: Population, seed: int, numbers: range, posterior: xr.DataTree) -> dict[str, Array]:
+def _from_posterior(
+    population: Population, seed: int, numbers: range, posterior: xr.DataTree
+) -> tuple[dict[str, Array], dict[str, NDArray[np.int64]]]:
     group = fitted(population, posterior)
     total = group.sizes["chain"] * group.sizes["draw"]
     picked = np.array([generator(seed, Stream.POSTERIOR, r).integers(total) for r in numbers])
-    wanted = [c for c in population.coefficients if c.free and c.fitted]
-    stacked = {c.name: group[c.name].transpose("chain", "draw", ...).to_numpy() for c in wanted}
-    return {name: v.reshape((total, *v.shape[2:]))[picked] for name, v in stacked.items()}
+    names = learned(population, posterior)
+    stacked = {name: group[name].transpose("chain", "draw", ...).to_numpy() for name in names}
+    chain, draw = np.divmod(picked, group.sizes["draw"])
+    places = {"chain": group["chain"].values[chain], "draw": group["draw"].values[draw]} if total else {}
+    return {name: v.reshape((total, *v.shape[2:]))[picked] for name, v in stacked.items()}, places
+
+
+def learned(population: Population, posterior: xr.DataTree) -> list[str]:
+    """Names of the population-level values that a calibration informs: ``gamma_`` too if it told occasions apart."""
+    told = bool(posterior.attrs.get("occasions", 0))
+    return [c.name for c in population.coefficients if c.free and (c.fitted or told)]
 
 
 def fitted(population: Population, posterior: xr.DataTree) -> xr.Dataset:
@@ -133,30 +232,17 @@ def fitted(population: Population, posterior: xr.DataTree) -> xr.Dataset:
     if "posterior" not in posterior.children:
         raise PopulationError(f"posterior: got groups {sorted(posterior.children)}, wanted one named posterior")
     digest = posterior.attrs.get("fitted_digest")
-    if digest != population.fitted_digest:
+    wanted = population.digest_of_fit(occasions=bool(posterior.attrs.get("occasions", 0)))
+    if digest != wanted:
         raise PopulationError(
             f"posterior: fitted to population {posterior.attrs.get('population')!r} with digest {str(digest)[:8]}, "
-            f"wanted {population.name!r} with {population.fitted_digest[:8]}; calibrate this population again"
+            f"wanted {population.name!r} with {wanted[:8]}; calibrate this population again"
         )
     group = posterior["posterior"].to_dataset()
-    lacking = [c.name for c in population.coefficients if c.free and c.fitted and c.name not in group]
+    lacking = [name for name in learned(population, posterior) if name not in group]
     if lacking:
         raise PopulationError(f"posterior: lacks {lacking}; calibrate this population again")
     return group
-
-
-def draw_covariates(population: Population, n: int, seed: int, numbers: range) -> dict[str, NDArray[Any]]:
-    """Covariates by name, each (replicate, subject)."""
-    count = len(population.covariates)
-    u = np.empty((len(numbers), n, count))
-    for row, r in enumerate(numbers):
-        for block, subjects in blocks(n):
-            rng = generator(seed, Stream.COVARIATES, r, block)
-            u[row, subjects] = rng.random((subjects.stop - subjects.start, count))
-    drawn: dict[str, NDArray[Any]] = {}
-    for i, covariate in enumerate(population.covariates):
-        drawn[covariate.name] = covariate.values(np.maximum(u[..., i], _LEAST), drawn)
-    return drawn
 
 
 def deviations(
@@ -180,15 +266,6 @@ def deviations(
     return dict(zip(varying, z, strict=True)), dict(zip(changing, k, strict=True))
 
 
-def blocks(n: int) -> list[tuple[int, slice]]:
-    """Blocks of subjects that share a generator: their number and where they stand.
-
-    A block that is cut short draws the first rows of what the whole block would draw, so a patient does not depend on
-    how many follow.
-    """
-    return [(start // BLOCK, slice(start, min(start + BLOCK, n))) for start in range(0, n, BLOCK)]
-
-
 def _against(values: Array) -> Any:  # one array, or one a level
     if values.ndim == 1:
         return values[:, None, None]
@@ -205,14 +282,26 @@ def possible(population: Population, made: Mapping[str, Array], first: int) -> N
     """
     for p in population.parameters:
         values = made[p.name]
-        wrong = ~np.isfinite(values) | ((values <= 0.0) if p.scale == "lognormal" else False)
+        wrong = ~np.isfinite(values) | _outside(p, values)
         if wrong.any():
             replicate, subject = (int(i) for i in np.argwhere(wrong)[0][:2])
-            by = [e.covariate for e in p.effects if not (isinstance(e, Effect) and e.kind != "linear")]
+            by = [e.covariate for e in p.effects if e.kind not in _POSITIVE]
             raise PopulationError(
                 f"parameters.{p.name}: got {values[replicate, subject].max():g} for subject {subject} of replicate "
-                f"{first + replicate}, wanted a finite number > 0; truncate the effects of {by} or those covariates"
+                f"{first + replicate}, wanted {_wanted(p)}; truncate the effects of {by} or those covariates"
             )
+
+
+def _outside(p: Parameter, values: Array) -> NDArray[np.bool_]:
+    low, high = p.limits
+    return values <= low if high == np.inf else (values < low) | (values > high)
+
+
+def _wanted(p: Parameter) -> str:
+    low, high = p.limits
+    if high < np.inf:
+        return f"a number from {low:g} to {high:g}"
+    return f"a finite number > {low:g}" if low > -np.inf else "a finite number"
 
 
 def _dataset(
@@ -221,18 +310,43 @@ def _dataset(
     covariates: dict[str, NDArray[Any]],
     made: dict[str, Array],
     n: int,
+    posterior: xr.DataTree | None,
 ) -> xr.Dataset:
     data: dict[str, Any] = {}
+    sources = _sources(population, posterior)
     for p in population.parameters:
-        about = {"role": "parameter", "units": p.unit, "long_name": p.meaning}
+        own = [source for name, source in sources.items() if name in _names_of(p)]
+        about = {"role": "parameter", "units": p.unit, "long_name": p.meaning, "source": _joined(own)}
         data[p.name] = (*_placed(made[p.name], n), about)
-    for c in population.covariates:
-        data[c.name] = (("replicate", "subject"), covariates[c.name], attributes(c))
+    for v in population.variables:
+        data[v.name] = (("replicate", "subject"), covariates[v.name], v.attributes())
+    for m in population.mixtures:
+        about = {"role": "class", "units": "1", "long_name": m.meaning, "levels": list(m.levels)}
+        about["source"] = _joined([sources[name] for name in m.names])
+        data[m.name] = (("replicate", "subject"), covariates[m.name], about)
     for q in population.coefficients:
-        about = {"role": "population", "units": q.unit, "long_name": q.meaning}
+        about = {"role": "population", "units": q.unit, "long_name": q.meaning, "source": sources[q.name]}
         data[q.name] = (("replicate", *q.dims), values[q.name], about)
     coords = {q.dims[0]: list(q.levels) for q in population.coefficients if q.levels}
     return xr.Dataset(data, coords)
+
+
+def _sources(population: Population, posterior: xr.DataTree | None) -> dict[str, str]:
+    """Where each population-level value comes from: the draw of a posterior, or what the specification cites."""
+    found = {c.name: _joined([q.source for q in c.quantities]) for c in population.coefficients}
+    if posterior is not None:
+        told = f"posterior of data {str(posterior.attrs['data_digest'])[:16]}"
+        found |= {name: f"{told}; prior: {found[name]}" for name in learned(population, posterior)}
+    return found
+
+
+def _names_of(p: Parameter) -> set[str]:
+    inner = {n for e in p.effects for n in e.names(p.name)}
+    return {f"{p.name}_pop", f"shape_{p.name}", *p.spreads, *inner}
+
+
+def _joined(sources: Iterable[str]) -> str:
+    return " | ".join(dict.fromkeys(sources))
 
 
 def _placed(values: Array, n: int) -> tuple[tuple[str, ...], Array]:

@@ -23,6 +23,10 @@ class Stream(IntEnum):
     OCCASIONS = 104
     PREDICTIVE = 105
     SAMPLER = 106
+    SITES = 107
+    STUDIES = 108
+    CLASSES = 109
+    SCREENING = 112
     QUALITY = 120
     MATCHING = 121
     JUDGEMENT = 110

@@ -1,22 +1,13 @@
 """What a fitted population predicts, beside what was seen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from cohorts.calibration.data import IndividualData, covariate_values
-from cohorts.drawing.cohort import deviations, population_values, possible
-from cohorts.drawing.streams import Stream, derived, generator
 from cohorts.errors import PopulationError
-from cohorts.specification.individuals import individual
-from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
-from cohorts.specification.residuals import Residual
-
-Predictor = Callable[[Mapping[str, Array]], Array]
-"""Individual parameters, each (draw, subject), to the model's value at each observation, (draw, observation)."""
 
 
 def predictive_check(
@@ -83,53 +74,3 @@ def _bands(time: Array, label: Any, observed: Array, simulated: Array, q: Array,
             "count": ("bin", np.array([len(r) for r in rows])),
         },
     )
-
-
-def predictor(predict: Callable[[Mapping[str, Any]], Any], names: Sequence[str], n: int) -> Predictor:
-    """`predict` as a plain function of arrays; not compiled, so it is ready at once."""
-    import pymc as pm
-    import pytensor.tensor as pt
-    from pytensor.compile.mode import Mode
-
-    inputs = {name: pt.vector(name, shape=(n,)) for name in names}
-    mode = Mode(linker="py", optimizer="fast_compile")
-    function = pm.compile(list(inputs.values()), predict(inputs), mode=mode, on_unused_input="ignore")
-
-    def evaluate(parameters: Mapping[str, Array]) -> Array:
-        count = len(parameters[names[0]])
-        return np.stack([function(*(parameters[name][i] for name in names)) for i in range(count)])
-
-    return evaluate
-
-
-def new_people(
-    population: Population,
-    data: IndividualData,
-    *,
-    seed: int,
-    replicates: int,
-    posterior: xr.DataTree | None,
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Parameters (replicate, subject) of new people with the covariates of the data; population-level values.
-
-    Occasions are left unresolved, as in the fit: all people are seen on one. Parameters that no patient can have are
-    refused (PopulationError).
-    """
-    numbers, n = range(replicates), len(data.subjects)
-    seed = derived(seed, Stream.PREDICTIVE, int(posterior is not None))
-    values = population_values(population, seed, numbers, posterior)
-    z, _ = deviations(population, n, seed, numbers, 1)
-    spread = {k: [v[:, i, None] for i in range(v.shape[1])] if v.ndim > 1 else v[:, None] for k, v in values.items()}
-    flat = {name: v[..., 0] for name, v in z.items()}
-    covariates = covariate_values(population, data)
-    found = individual(population, spread, covariates, flat, None, xp=np)
-    made = {name: np.broadcast_to(v, (replicates, n)) for name, v in found.items()}
-    possible(population, made, 0)
-    return made, values
-
-
-def measured(residual: Residual, predicted: Array, values: Mapping[str, Array], seed: int, *address: int) -> Array:
-    """Measurements (draw, observation) from model values, with the residual error of each draw."""
-    noise = generator(seed, Stream.PREDICTIVE, *address).standard_normal(predicted.shape)
-    sigmas = {name: np.reshape(values[name], (-1, 1)) for name in residual.names.values()}
-    return np.asarray(residual.observe(predicted, sigmas, noise, np))

@@ -33,5 +33,5 @@ DEFAULTS: dict[str, Default] = {
     "dispersion": Default("halfnormal", (1.0,), "a variance below mean + 2 mean^2, 95 % of it", written=False),
     "lkj": Default("correlation", (2.0,), "LKJ(2), which leans towards no correlation"),
 }
-"""By place. Typical values, ``exponential`` and ``linear`` effects and ``additive`` errors have units, so that nobody can
-know what is weak there: they must be written."""
+"""By place. Typical values, ``exponential`` and ``linear`` effects and ``additive`` errors have units, so that what is
+weak there depends on the drug: they must be written."""

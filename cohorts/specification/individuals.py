@@ -71,7 +71,7 @@ def centre(p: Parameter, values: Values, covariates: Values, xp: Any) -> Value:
 
 
 def _deviation(p: Parameter, values: Values, z: Values, k: Values | None, xp: Any) -> Value:
-    between, within = _spreads(p, values, k is not None, xp)
+    between, within = spreads(p, values, k is not None, xp)
     deviation: Value = 0.0
     if between is not None:
         deviation = between * z[p.name]
@@ -93,8 +93,8 @@ def _factor(name: str, effect: Effect | LevelEffect, values: Values, covariate: 
     return factor
 
 
-def _spreads(p: Parameter, values: Values, resolved: bool, xp: Any) -> tuple[Value | None, Value | None]:
-    """Standard deviations between patients and between occasions.
+def spreads(p: Parameter, values: Values, resolved: bool, xp: Any) -> tuple[Value | None, Value | None]:
+    """Standard deviations of a parameter between patients and, where they are resolved, between occasions.
 
     Where the estimate between patients is a total, the occasion's variance is taken out of it; it cannot be more than
     the total, which is what the data saw.

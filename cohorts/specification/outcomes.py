@@ -103,6 +103,11 @@ class Outcome:
         return {field: f"{field}_{self.output}" for field in OUTCOMES[self.kind].fields}
 
     @property
+    def told(self) -> bool:
+        """Whether the requested outputs at the records tell what happens, so that it can be simulated."""
+        return OUTCOMES[self.kind].quantile is not None
+
+    @property
     def requests(self) -> tuple[str, ...]:
         """Outputs of the model that the likelihood of an observation needs."""
         return self.drivers or (self.output,)

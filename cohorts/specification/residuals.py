@@ -70,6 +70,11 @@ class Residual:
         return {**spreads, **({"student": f"nu_{self.output}"} if self.student else {})}
 
     @property
+    def log(self) -> bool:
+        """Whether the error acts on the logarithm."""
+        return ERRORS[self.kind].log
+
+    @property
     def requests(self) -> tuple[str, ...]:
         """Outputs of the model that the likelihood of a measurement needs."""
         return (self.output,)
@@ -98,7 +103,7 @@ class Residual:
             nu = values[self.names["student"]]
             noise = -np.sign(noise) * special.stdtrit(nu, special.ndtr(-np.abs(noise)))
         step = self.spread(prediction, values, xp) * noise
-        return prediction * xp.exp(step) if ERRORS[self.kind].log else prediction + step
+        return prediction * xp.exp(step) if self.log else prediction + step
 
     def log_likelihood(
         self,
@@ -125,7 +130,7 @@ class Residual:
         lloq
             The limit; looked at where `below`.
         """
-        f, log = predicted[0], ERRORS[self.kind].log
+        f, log = predicted[0], self.log
         sd = self.spread(f, values, xp)
         nu = values[self.names["student"]] if self.student else None
         middle = xp.log(f) if log else f

@@ -57,7 +57,8 @@ def test_no_address_is_used_twice(population, monkeypatch):
         used.append(address)
         return generator(seed, *address)
 
-    monkeypatch.setattr("cohorts.drawing.cohort.generator", recording)
+    for module in ("cohort", "screening"):
+        monkeypatch.setattr(f"cohorts.drawing.{module}.generator", recording)
     draw(population, BLOCK + 1, 3, seed=1, posterior=posterior_of(population), occasions=2)
     assert len(used) == len(set(used)) == 3 * (2 + 2 * (2 + 2))
 
@@ -71,7 +72,9 @@ def test_what_a_cohort_is(population):
     assert cohort["beta_cl_sex"].dims == ("replicate", "beta_cl_sex_level")
     assert cohort["sex"].dtype.kind == "i"
     assert cohort["sex"].attrs["levels"] == ["female", "male"]
-    assert cohort["cl"].attrs == {"role": "parameter", "units": "L/h", "long_name": "clearance"}
+    assert cohort["cl"].attrs == {
+        "role": "parameter", "units": "L/h", "long_name": "clearance", "source": "made up | assumption"
+    }  # fmt: skip
     assert cohort["weight"].attrs["role"] == "covariate"
     assert cohort["sigma_additive_concentration"].attrs["role"] == "population"
     assert cohort.attrs["population_digest"] == population.digest
