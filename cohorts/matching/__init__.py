@@ -1,0 +1,1 @@
+"""Virtual populations calibrated to published baseline tables: weights, and what they cost."""

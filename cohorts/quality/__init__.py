@@ -1,0 +1,1 @@
+"""How good and how safe a cohort is: fidelity to its source, disclosure risk, and the gate that export asks."""
