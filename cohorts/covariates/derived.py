@@ -100,7 +100,7 @@ def read(name: str, node: Node, before: Mapping[str, Variable]) -> Derived:
         name,
         equation,
         tuple(_number(inputs, a, unit, before) for a, unit in row.numbers.items()),
-        tuple(_flag(inputs, node, f, before) for f in flags),
+        tuple(flag(inputs, f, before, _listed(node)) for f in flags),
         node.text("meaning", row.meaning),
         node.text("source", row.citation),
         _listed(node),
@@ -128,20 +128,40 @@ def _number(inputs: Node, argument: str, unit: str, before: Mapping[str, Variabl
     return argument, found.name, scale
 
 
-def _flag(inputs: Node, node: Node, flag: str, before: Mapping[str, Variable]) -> tuple[str, str, tuple[bool, ...]]:
-    found = _found(inputs, SUBJECTS[flag], before)
-    where = inputs.path(SUBJECTS[flag])
+def flag(
+    inputs: Node, argument: str, before: Mapping[str, Variable], listed: tuple[str, ...] = ()
+) -> tuple[str, str, tuple[bool, ...]]:
+    """True-or-false argument read from a covariate with levels: its name, the covariate, what each level of it says.
+
+    Parameters
+    ----------
+    inputs
+        Names the covariate under ``sex`` or ``race``, where it is not called so.
+    argument
+        ``female`` or ``black``.
+    before
+        Covariates that stand before.
+    listed
+        Levels that make ``black`` true.
+
+    Raises
+    ------
+    PopulationError
+        If there is no such covariate, or a level of it means nothing.
+    """
+    found = _found(inputs, SUBJECTS[argument], before)
+    where = inputs.path(SUBJECTS[argument])
     if not found.levels:
         raise PopulationError(f"{where}: {found.name} is on a scale, wanted a covariate with levels")
-    if flag == "female":
+    if argument == "female":
         odd = [level for level in found.levels if level.lower() not in _SEXES]
         if odd:
             raise PopulationError(f"{where}: got level {odd[0]!r} of {found.name}, wanted levels among {list(_SEXES)}")
-        return flag, found.name, tuple(_SEXES[level.lower()] for level in found.levels)
-    for level in _listed(node):
+        return argument, found.name, tuple(_SEXES[level.lower()] for level in found.levels)
+    for level in listed:
         if level not in found.levels:
-            raise PopulationError(f"{node.path('black')}: got {level!r}, wanted levels among {list(found.levels)}")
-    return flag, found.name, tuple(level in _listed(node) for level in found.levels)
+            raise PopulationError(f"{where}: got black {level!r}, wanted levels among {list(found.levels)}")
+    return argument, found.name, tuple(level in listed for level in found.levels)
 
 
 def _listed(node: Node) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from cohorts.covariates import derived, resampling
+from cohorts.covariates import derived, growth, resampling
 from cohorts.covariates.base import CovariateModel, Variable
 from cohorts.specification.nodes import Node
 
@@ -10,6 +10,7 @@ Reader = Callable[[str, Node, Mapping[str, Variable]], CovariateModel]
 
 KINDS: dict[str, Reader] = {
     "table": resampling.read,
+    "growth": growth.read,
     "derived": derived.read,
 }
 """What ``model:`` may say, and what reads the rest of the entry."""

@@ -103,8 +103,7 @@ def load_table(source: str | Path, where: str = "table") -> Table:
     """
     path = shelf.find("table", source, where)
     node = shelf.read(path).only("name", "title", "file", "sha256", "columns", "weights", "provenance")
-    content = _content(path.parent / node.text("file"), node)
-    frame = pd.read_csv(content, dtype=str, keep_default_na=False, compression="infer")
+    frame = read_csv(path, node)
     provenance = node.inner("provenance")
     columns = {n.name: _column(n, provenance.text("source")) for n in node.inner("columns").named()}
     rows = {name: _values(frame, c, _at(node, name)) for name, c in columns.items()}
@@ -112,6 +111,23 @@ def load_table(source: str | Path, where: str = "table") -> Table:
     return Table(
         str(source), provenance.text("source"), provenance.text("licence"), node.text("sha256"), columns, rows, weights
     )
+
+
+def read_csv(path: Path, node: Node) -> pd.DataFrame:
+    """Texts of the CSV file that a YAML file describes under ``file`` and ``sha256``.
+
+    Raises
+    ------
+    PopulationError
+        If there is none beside it, or it is not what its digest says.
+    """
+    file = path.parent / node.text("file")
+    if not file.is_file():
+        raise PopulationError(f"{node.path('file')}: no file {file.name!r} beside it")
+    found, wanted = hashlib.sha256(file.read_bytes()).hexdigest(), node.text("sha256")
+    if found != wanted:
+        raise PopulationError(f"{node.path('sha256')}: {file.name} has {found}, wanted {wanted}: the table has changed")
+    return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
 def from_frame(
@@ -167,15 +183,6 @@ def from_frame(
     mass = frame[weights].to_numpy(dtype=np.float64) if weights else np.ones(len(frame))
     digest = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
     return Table(name, source, "as its source says", digest, columns, rows, _mass(mass, f"{name}.{weights}"))
-
-
-def _content(file: Path, node: Node) -> Path:
-    if not file.is_file():
-        raise PopulationError(f"{node.path('file')}: no file {file.name!r} beside it")
-    found, wanted = hashlib.sha256(file.read_bytes()).hexdigest(), node.text("sha256")
-    if found != wanted:
-        raise PopulationError(f"{node.path('sha256')}: {file.name} has {found}, wanted {wanted}: the table has changed")
-    return file
 
 
 def _at(node: Node, name: str) -> Node:

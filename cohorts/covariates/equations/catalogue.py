@@ -65,6 +65,9 @@ EQUATIONS: dict[str, Equation] = {
         renal.kdigo_category, {"egfr": _GFR}, (), "1", "KDIGO GFR category", {}, renal.KDIGO_LEVELS
     ),
     "bmi": Equation(size.bmi, _SIZE, (), "kg/m^2", "body mass index", {}),
+    "weight_of_bmi": Equation(
+        size.weight_of_bmi, {"bmi": "kg/m^2", "height": "cm"}, (), "kg", "body weight by body mass index and height", {}
+    ),
     "bsa_dubois": Equation(size.bsa_dubois, _SIZE, (), "m^2", "body surface area by Du Bois", {}),
     "bsa_mosteller": Equation(size.bsa_mosteller, _SIZE, (), "m^2", "body surface area by Mosteller", {}),
     "bsa_haycock": Equation(size.bsa_haycock, _SIZE, (), "m^2", "body surface area by Haycock", {}),

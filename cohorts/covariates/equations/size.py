@@ -16,6 +16,14 @@ def bmi(weight: Array, height: Array) -> Array:
     return np.asarray(weight / (height / 100.0) ** 2)
 
 
+def weight_of_bmi(bmi: Array, height: Array) -> Array:
+    """Body weight (kg), where the body mass index (kg/m2) is what is known.
+
+    Keys A et al. J Chronic Dis 1972;25:329-343. doi:10.1016/0021-9681(72)90027-6
+    """
+    return np.asarray(bmi * (height / 100.0) ** 2)
+
+
 def bsa_dubois(weight: Array, height: Array) -> Array:
     """Body surface area (m2).
 
