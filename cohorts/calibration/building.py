@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytensor.tensor as pt
 
 from cohorts.calibration.data import IndividualData, covariate_values, individual_data
 from cohorts.calibration.deviations import between_subjects, check_centring
-from cohorts.calibration.people import PLACES, told_apart
+from cohorts.calibration.people import PLACES, changing, sharing, told_apart
 from cohorts.calibration.rows import Measurements, measurements
 from cohorts.covariates.base import CovariateModel
 from cohorts.covariates.given import Categorical, Covariate, Measured
@@ -85,15 +84,11 @@ def _coords(
         coords["observation"] = np.arange(data.observations.sizes["observation"])
         coords |= {one.dim: one.index for one in measured if not one.whole}
     for kind in PLACES:
-        if _differ(population, kind):
+        if sharing(population, kind):
             coords[kind] = ["0"] if data is None else data.places(kind)[0]
     if occasions is not None:
         coords["occasion"] = np.arange(occasions)
     return coords
-
-
-def _differ(population: Population, kind: str) -> list[str]:
-    return [p.name for p in population.parameters if getattr(p, f"between_{kind}")]
 
 
 def _coefficient(c: Coefficient) -> Any:
@@ -200,10 +195,10 @@ class _People:
         told = self.occasions is not None
         made = {"z": between_subjects(self.population, self.values, self.covariates, weights, resolved=told, xp=pt)}
         if told:
-            changing = _differ(self.population, "occasion")
-            made["k"] = {name: pm.Normal(f"k_{name}", dims=("subject", "occasion")) for name in changing}
+            names = changing(self.population)
+            made["k"] = {name: pm.Normal(f"k_{name}", dims=("subject", "occasion")) for name in names}
         for kind, letter in PLACES.items():
-            names = _differ(self.population, kind)
+            names = sharing(self.population, kind)
             if names:
                 where = np.zeros(self.count, dtype=np.intp) if self.data is None else self.data.places(kind)[1]
                 made[kind] = {name: pm.Normal(f"{letter}_{name}", dims=kind)[where] for name in names}
@@ -245,25 +240,20 @@ def _marginal(
     predict: Predict,
 ) -> None:
     """Likelihood of each patient summed over the classes, and the probability of each class given the data."""
-    mixtures, data = people.population.mixtures, people.data
-    assert data is not None
-    shares = [[pt.log(s) for s in _shares(m, people.values)] for m in mixtures]
-    combinations = list(product(*(range(len(m.levels)) for m in mixtures)))
+    mixture, data = people.population.mixtures[0], people.data
+    assert data is not None  # a fit to data alone has a likelihood
+    shares = pt.stack(_shares(mixture, people.values))
     joint = []
-    for codes in combinations:
-        classes = {m.name: np.full(people.count, code) for m, code in zip(mixtures, codes, strict=True)}
-        predicted = predict(people.individuals(deviations, {**people.covariates, **classes}))
-        prior = sum(shares[i][code] for i, code in enumerate(codes))
-        joint.append(prior + _by_person(people.count, data, measured, predicted, people.values))
-    stacked = pt.stack(joint)
-    total = pt.logsumexp(stacked, axis=0)
+    for code in range(len(mixture.levels)):
+        given = {**people.covariates, mixture.name: np.full(people.count, code)}
+        predicted = predict(people.individuals(deviations, given))
+        joint.append(pt.log(shares[code]) + _by_person(people.count, data, measured, predicted, people.values))
+    stacked = pt.stack(joint, axis=1)
+    total = pm.math.logsumexp(stacked, axis=1, keepdims=False)
     pm.Potential("likelihood", total, dims="subject")
-    posterior = pt.exp(stacked - total)
-    for i, m in enumerate(mixtures):
-        rows = [[j for j, codes in enumerate(combinations) if codes[i] == code] for code in range(len(m.levels))]
-        of_class = pt.stack([posterior[r].sum(axis=0) for r in rows], axis=1)
-        pm.Deterministic(f"p_{m.name}", of_class, dims=("subject", f"{m.name}_class"))
-        pm.Deterministic(f"shares_{m.name}", pt.exp(pt.stack(shares[i])), dims=f"{m.name}_class")
+    classes = f"{mixture.name}_class"
+    pm.Deterministic(f"p_{mixture.name}", pt.exp(stacked - total[:, None]), dims=("subject", classes))
+    pm.Deterministic(f"shares_{mixture.name}", shares, dims=classes)
 
 
 def _by_person(
@@ -272,5 +262,5 @@ def _by_person(
     total = pt.zeros(count)
     for one in measured:
         found = one.log_likelihood(predicted, values, pt)
-        total = pt.inc_subtensor(total[data.position[one.index]], found)
+        total = total[data.position[one.index]].inc(found)
     return total

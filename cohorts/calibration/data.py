@@ -64,7 +64,7 @@ class IndividualData:
         """Which observations lie below their limit of quantification."""
         if "blq" not in self.observations:
             return np.zeros(self.observations.sizes["observation"], dtype=np.bool_)
-        return np.asarray(self.observations["blq"].values) == 1
+        return np.asarray(self.observations["blq"].values == 1, dtype=np.bool_)
 
     def places(self, kind: str) -> tuple[list[str], NDArray[np.intp]]:
         """Names of the sites or studies, and for each person the position of theirs among them.

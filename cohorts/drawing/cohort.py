@@ -321,9 +321,9 @@ def _dataset(
     for v in population.variables:
         data[v.name] = (("replicate", "subject"), covariates[v.name], v.attributes())
     for m in population.mixtures:
-        about = {"role": "class", "units": "1", "long_name": m.meaning, "levels": list(m.levels)}
-        about["source"] = _joined([sources[name] for name in m.names])
-        data[m.name] = (("replicate", "subject"), covariates[m.name], about)
+        own = [sources[name] for name in m.names]
+        told = {"role": "class", "units": "1", "long_name": m.meaning, "levels": list(m.levels), "source": _joined(own)}
+        data[m.name] = (("replicate", "subject"), covariates[m.name], told)
     for q in population.coefficients:
         about = {"role": "population", "units": q.unit, "long_name": q.meaning, "source": sources[q.name]}
         data[q.name] = (("replicate", *q.dims), values[q.name], about)

@@ -44,7 +44,8 @@ def student(r: Value, nu: Value, xp: Any) -> Value:
 
 def student_below(r: Value, nu: Value, xp: Any) -> Value:
     """Logarithm of the probability that Student's t lies below `r`."""
-    far = 0.5 * special(xp).betainc(0.5 * nu, 0.5, nu / (nu + r**2))
+    # The incomplete beta function has no derivative at 1, where r is 0.
+    far = 0.5 * special(xp).betainc(0.5 * nu, 0.5, nu / (nu + xp.maximum(r**2, 1e-14)))
     return xp.where(xp.less(r, 0.0), xp.log(far), xp.log1p(-xp.minimum(far, 0.5)))
 
 

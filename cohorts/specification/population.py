@@ -31,7 +31,8 @@ class Coefficient:
     name
         ``<p>_pop``; ``beta_<p>_<covariate>`` (``tm50_``, ``hill_``); SDs between patients ``omega_<p>``, between
         occasions ``gamma_<p>``, between sites ``tau_site_<p>``, between studies ``tau_study_<p>``; ``shape_<p>``;
-        ``rho_<p>_<q>``; ``sigma_<kind>_<output>``, ``nu_<output>``, ``dispersion_<output>``; ``share_<mixture>_<class>``.
+        ``rho_<p>_<q>``; ``sigma_<kind>_<output>``, ``nu_<output>``, ``dispersion_<output>``;
+        ``share_<mixture>_<class>``.
     quantities
         Its value or prior, one a level.
     levels
