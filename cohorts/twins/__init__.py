@@ -1,0 +1,1 @@
+"""Digital twins: what one patient's own data say, what they foretell, the dose that meets a target."""

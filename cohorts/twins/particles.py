@@ -1,0 +1,256 @@
+"""Weighted draws of patients' unknowns: importance sampling about each patient's mode, or from the prior.
+
+With the Laplace proposal a particle comes from Student's t about the mode with Laplace's covariance (heavier tails than
+the posterior), or, with a small probability, from the prior, so that no weight exceeds the likelihood by more than a
+constant (Hesterberg 1995, doi:10.1080/00401706.1995.10484303). Where population-level values are uncertain each
+particle has its own draw of them and the proposal is made about the mode under that draw: then the weights give the
+patient's posterior with that uncertainty in it.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from cohorts.drawing.streams import Stream, generator
+from cohorts.errors import PopulationError
+from cohorts.specification.quantities import Array
+from cohorts.twins.latent import log_prior
+from cohorts.twins.mode import Modes, climb, covariance, modes
+from cohorts.twins.pareto import LIMIT, effective, smoothed
+from cohorts.twins.problem import Index, Problem
+
+METHODS = ("laplace", "importance", "nuts")
+PROPOSALS = ("laplace", "prior")
+STARTS, DRAWS, RESAMPLE, NOISE, OCCASION = range(5)
+"""Last part of an address under `Stream.TWIN`, after the patient's number: what the random numbers are for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How posteriors are computed.
+
+    Attributes
+    ----------
+    method
+        ``laplace``: the normal distribution about the mode. ``importance``: weighted draws. ``nuts``: Hamiltonian
+        Monte Carlo.
+    particles
+        Draws a patient.
+    proposal
+        What importance sampling draws from: ``laplace`` or ``prior``.
+    degrees
+        Degrees of freedom of the proposal's Student's t.
+    defensive
+        Share of particles proposed from the prior.
+    starts
+        Patients drawn beforehand among whom a second start of the search for the mode is chosen.
+    rounds
+        Times a proposal whose weights are poor is fitted again to the weighted draws.
+    """
+
+    method: str = "importance"
+    particles: int = 4000
+    proposal: str = "laplace"
+    degrees: float = 5.0
+    defensive: float = 0.1
+    starts: int = 16
+    rounds: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        for name, known in (("method", METHODS), ("proposal", PROPOSALS)):
+            if getattr(self, name) not in known:
+                raise PopulationError(f"{name}: got {getattr(self, name)!r}, wanted one of {list(known)}")
+        for name, least in (("particles", 100), ("starts", 1), ("rounds", 0)):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
+                raise PopulationError(f"{name}: got {getattr(self, name)!r}, wanted a whole number >= {least}")
+        if not self.degrees > 0.0 or not 0.0 <= self.defensive < 1.0:
+            raise PopulationError(
+                f"degrees, defensive: got {self.degrees!r}, {self.defensive!r}, wanted > 0, and 0 or more and below 1"
+            )
+
+
+class Particles(NamedTuple):
+    """Weighted draws of several patients.
+
+    ``x`` unknowns (patient, particle, d); ``draw`` of the population (patient, particle); ``log_ratio`` of target over
+    proposal; ``weight``, which sums to 1 over a patient's particles; ``k``, Pareto's, (patient); ``modes``
+    (patient, d), ``covariance`` of Laplace (patient, d, d); ``sound`` (patient): a mode was found and is one.
+    """
+
+    x: Array
+    draw: Index
+    log_ratio: Array
+    weight: Array
+    k: Array
+    modes: Array
+    covariance: Array
+    sound: NDArray[np.bool_]
+
+    def of(self, patients: Index) -> "Particles":
+        """The same for some of the patients."""
+        draws = (self.x[patients], self.draw[patients], self.log_ratio[patients], self.weight[patients])
+        about = (self.modes[patients], self.covariance[patients], self.sound[patients])
+        return Particles(*draws, self.k[patients], *about)
+
+
+class Drawn(NamedTuple):
+    """The first fields of `Particles`."""
+
+    x: Array
+    draw: Index
+    log_ratio: Array
+    weight: Array
+    k: Array
+
+
+class Proposal(NamedTuple):
+    """Location (patient, particle or 1, d) and Cholesky factor of the scale, (patient, particle or 1, d, d)."""
+
+    location: Array
+    factor: Array
+
+
+def sample(problem: Problem, settings: Settings, seed: int, numbers: Index) -> Particles:
+    """Weighted draws of all patients of a problem; `numbers` (patient) are their addresses.
+
+    Row 0 of the problem's population-level values is their centre, where modes are reported; particles take the other
+    rows in turn, or row 0 where it is the only one.
+    """
+    patients, d = len(numbers), problem.latent.size
+    zero = np.zeros(patients, dtype=np.intp)
+    noise = np.stack(
+        [generator(seed, Stream.TWIN, int(n), STARTS).standard_normal((settings.starts, d)) for n in numbers]
+    )
+    best = modes(problem, np.arange(patients), zero, noise)
+    spread, regular = covariance(problem, np.arange(patients), zero, best)
+    rows = _population_rows(problem, settings.particles)
+    draw = np.broadcast_to(rows, (patients, settings.particles))
+    proposal = _about(problem, best, spread, draw)
+    made = _draws(problem, settings, seed, numbers, draw, proposal, 0)
+    for turn in range(1, settings.rounds + 1):
+        poor = _poor(settings, made)
+        if not poor.any() or settings.method == "laplace":
+            break
+        made = _again(problem, settings, seed, (numbers, draw, proposal, made), poor, turn)
+    return Particles(*made, best.x, spread, regular & best.found)
+
+
+def _population_rows(problem: Problem, particles: int) -> Index:
+    count = len(next(iter(problem.values.values())))
+    return np.zeros(particles, dtype=np.intp) if count == 1 else 1 + np.arange(particles) % (count - 1)
+
+
+def _about(problem: Problem, best: Modes, spread: Array, draw: Index) -> Proposal:
+    patients, d = best.x.shape
+    if not draw.any():
+        return Proposal(best.x[:, None], np.linalg.cholesky(spread)[:, None])
+    which = np.repeat(np.arange(patients), draw.shape[1])
+    near = climb(problem, which, draw.ravel(), best.x[which], steps=4)
+    factor = np.linalg.cholesky(np.linalg.inv(near.curvature))
+    return Proposal(near.x.reshape(patients, -1, d), factor.reshape(patients, -1, d, d))
+
+
+def _draws(
+    problem: Problem, settings: Settings, seed: int, numbers: Index, draw: Index, proposal: Proposal, turn: int
+) -> Drawn:
+    patients, d = len(numbers), problem.latent.size
+    rngs = [generator(seed, Stream.TWIN, int(n), DRAWS, turn) for n in numbers]
+    normal = np.stack([r.standard_normal((settings.particles, d)) for r in rngs])
+    chi = np.stack([r.chisquare(settings.degrees, settings.particles) for r in rngs])
+    pick = np.stack([r.random(settings.particles) for r in rngs])
+    approximate = settings.method == "laplace"
+    stretch = 1.0 if approximate else np.sqrt(settings.degrees / chi)[..., None]
+    x = proposal.location + np.einsum(
+        "npde,npe->npd", np.broadcast_to(proposal.factor, (*normal.shape, d)), normal * stretch
+    )
+    prior = np.zeros_like(pick, dtype=bool) if approximate else pick < settings.defensive
+    prior |= (settings.proposal == "prior") & (not approximate)
+    x = np.where(prior[..., None], normal, x)
+    flat = x.reshape(-1, d)
+    which = np.repeat(np.arange(patients), settings.particles)
+    likely = problem.log_likelihood(which, draw.ravel(), flat).reshape(draw.shape)
+    target = likely + log_prior(x)
+    if approximate:
+        return _laplace(problem, settings, proposal, draw, x, target)
+    ratio = likely if settings.proposal == "prior" else target - _density(settings, proposal, x)
+    return Drawn(x, draw, *_weighed(ratio))
+
+
+def _weighed(ratio: Array) -> tuple[Array, Array, Array]:
+    lost = ~np.isfinite(ratio).any(axis=1)
+    ratio = np.where(lost[:, None], 0.0, np.where(np.isnan(ratio), -np.inf, ratio))
+    weight, k = smoothed(ratio)
+    return ratio, weight, np.where(lost, np.inf, k)
+
+
+def _laplace(problem: Problem, settings: Settings, proposal: Proposal, draw: Index, x: Array, target: Array) -> Drawn:
+    """Draws of the normal approximation; population draws weighed by its evidence; k says how good it is."""
+    _, _, k = _weighed(target - _normal(proposal, x))
+    if not draw.any():
+        return Drawn(x, draw, np.zeros(draw.shape), np.full(draw.shape, 1.0 / settings.particles), k)
+    patients, particles, d = x.shape
+    which = np.repeat(np.arange(patients), particles)
+    at = problem.log_likelihood(which, draw.ravel(), proposal.location.reshape(-1, d)).reshape(draw.shape)
+    evidence = at + log_prior(proposal.location) + np.sum(np.log(np.einsum("npdd->npd", proposal.factor)), axis=-1)
+    ratio, weight, _ = _weighed(evidence)
+    return Drawn(x, draw, ratio, weight, k)
+
+
+def _whitened(proposal: Proposal, x: Array) -> tuple[Array, Array]:
+    """Squared distance from the location in its own scale, and the logarithm of the scale's determinant."""
+    inverse = np.broadcast_to(np.linalg.inv(proposal.factor), (*x.shape, x.shape[-1]))
+    apart = np.einsum("npde,npe->npd", inverse, x - proposal.location)
+    return np.sum(apart**2, axis=-1), np.sum(np.log(np.einsum("npdd->npd", proposal.factor)), axis=-1)
+
+
+def _normal(proposal: Proposal, x: Array) -> Array:
+    distance, size = _whitened(proposal, x)
+    return np.asarray(-0.5 * distance - size - 0.5 * x.shape[-1] * np.log(2.0 * np.pi))
+
+
+def _density(settings: Settings, proposal: Proposal, x: Array) -> Array:
+    """Log density of the mixture that particles are proposed from."""
+    d, nu = x.shape[-1], settings.degrees
+    distance, size = _whitened(proposal, x)
+    constant = special.gammaln(0.5 * (nu + d)) - special.gammaln(0.5 * nu) - 0.5 * d * np.log(nu * np.pi)
+    student = constant - size - 0.5 * (nu + d) * np.log1p(distance / nu)
+    if not settings.defensive:
+        return np.asarray(student)
+    a = settings.defensive
+    return np.asarray(np.logaddexp(np.log1p(-a) + student, np.log(a) + log_prior(x)))
+
+
+def _poor(settings: Settings, made: Drawn) -> NDArray[np.bool_]:
+    weight, k = made.weight, made.k
+    worth_it = settings.proposal == "laplace"
+    return worth_it & ((effective(weight) < 0.1 * settings.particles) | ~(k < LIMIT))
+
+
+def _again(
+    problem: Problem, settings: Settings, seed: int, so_far: tuple[Index, Index, Proposal, Drawn],
+    poor: NDArray[np.bool_], turn: int,
+) -> Drawn:  # fmt: skip
+    """Sample anew, about the moments of the weighted draws, for those whose weights are poor; kept where better.
+
+    Where each population draw has a proposal of its own, the scale is widened instead.
+    """
+    numbers, draw, proposal, made = so_far
+    x, weight = made.x[poor], made.weight[poor]
+    if draw.any():
+        moved = Proposal(proposal.location[poor], proposal.factor[poor] * 1.5**turn)
+    else:
+        middle = np.sum(weight[..., None] * x, axis=1)
+        apart = x - middle[:, None]
+        spread = np.einsum("np,npd,npe->nde", weight, apart, apart) + 1e-6 * np.eye(x.shape[-1])
+        moved = Proposal(middle[:, None], np.linalg.cholesky(spread)[:, None])
+    part = problem.of(np.flatnonzero(poor))
+    new = _draws(part, settings, seed, numbers[poor], draw[poor], moved, turn)
+    better = effective(new.weight) > effective(weight)
+    where, result = np.flatnonzero(poor)[better], Drawn._make(np.array(a) for a in made)
+    for old, fresh in zip(result, new, strict=True):
+        old[where] = fresh[better]
+    return result

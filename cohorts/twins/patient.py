@@ -1,0 +1,344 @@
+"""The twin of one patient, and those of many: posteriors that learn, foretell and find doses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from cohorts.drawing.cohort import stamp
+from cohorts.drawing.streams import Stream, generator
+from cohorts.errors import CalibrationError, PopulationError
+from cohorts.specification.population import Population
+from cohorts.specification.quantities import Array
+from cohorts.twins import forecasting, weighted
+from cohorts.twins.pareto import LIMIT, effective
+from cohorts.twins.particles import RESAMPLE, Particles, Settings
+from cohorts.twins.problem import Index, Problem
+from cohorts.twins.records import PatientRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cohorts.twins.recommending import Recommendation
+    from cohorts.twins.targets import Plan, Target
+
+LEAST = 400.0
+"""Effective sample size below which a posterior is not to be used."""
+ADVICE = "take more particles, or method='nuts', which needs no proposal"
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a posterior was computed with, so that it can be computed again with more data.
+
+    Attributes
+    ----------
+    posterior
+        Fit of the population, where there is one.
+    uncertainty
+        ``mixed``: population-level values stay uncertain. ``centred``: they are set at their medians.
+    settings, seed
+        How, and with which random numbers.
+    graph
+        For Hamiltonian Monte Carlo: a patient's record to the `predict` of `Population.build`.
+    sampler
+        Its settings.
+    """
+
+    posterior: xr.DataTree | None
+    uncertainty: str
+    settings: Settings
+    seed: int
+    graph: Callable[[PatientRecord], Any] | None = None
+    sampler: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwinCohort:
+    """Posteriors of several patients.
+
+    Attributes
+    ----------
+    problem
+        Their records, the equations and what is believed of patients in general.
+    particles
+        Weighted draws.
+    basis
+        What they were computed with.
+    numbers
+        Addresses of their random numbers, (patient).
+    history
+        How each data set came in, oldest first: ``fitted``, ``reweighted``.
+    """
+
+    problem: Problem
+    particles: Particles
+    basis: Basis
+    numbers: Index
+    history: tuple[str, ...] = ("fitted",)
+
+    def __len__(self) -> int:
+        """Number of patients."""
+        return len(self.numbers)
+
+    def __getitem__(self, patient: int) -> "Twin":
+        """Twin of one patient by position."""
+        one = np.array([patient], dtype=np.intp)
+        particles = self.particles.of(one)
+        return Twin(TwinCohort(self.problem.of(one), particles, self.basis, self.numbers[one], self.history))
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each patient."""
+        return [r.name for r in self.problem.records]
+
+    @property
+    def diagnostics(self) -> xr.Dataset:
+        """By subject: ``ess``, ``pareto_k``, ``mode_found`` and ``reliable``."""
+        ess, k = effective(self.particles.weight), self.particles.k
+        usable = (ess >= LEAST) & ((k < LIMIT) | (self.basis.settings.method == "nuts"))
+        columns = {"ess": ess, "pareto_k": k, "mode_found": self.particles.sound, "reliable": usable}
+        return xr.Dataset({n: ("subject", v) for n, v in columns.items()}, {"subject": self.names})
+
+    def parameters(self) -> dict[str, Array]:
+        """Individual parameters of every particle, (patient, particle[, occasion])."""
+        patients, count, d = self.particles.x.shape
+        which = np.repeat(np.arange(patients), count)
+        made = self.problem.parameters(which, self.particles.draw.ravel(), self.particles.x.reshape(-1, d))
+        return {n: v.reshape(patients, count, *v.shape[1:]) for n, v in made.items()}
+
+    def modes(self) -> xr.Dataset:
+        """Individual parameters at the mode, population-level values at their centre, (subject[, occasion])."""
+        patients = len(self)
+        made = self.problem.parameters(np.arange(patients), np.zeros(patients, dtype=np.intp), self.particles.modes)
+        dims = ("subject", "occasion")
+        return xr.Dataset({n: (dims[: v.ndim], v) for n, v in made.items()}, {"subject": self.names})
+
+    def forecast(
+        self,
+        times: ArrayLike,
+        doses: "Sequence[Any] | Any" = None,
+        *,
+        outputs: str | Sequence[str] | None = None,
+        level: float = 0.9,
+        occasion: str = "same",
+    ) -> xr.Dataset:
+        """What is foretold of each patient; `Twin.forecast` says what the arguments are.
+
+        `doses` may be a sequence with one table a patient, and `times` (patient, time). The result has a dimension
+        subject.
+        """
+        if not 0.0 < level < 1.0:
+            raise PopulationError(f"level: got {level!r}, wanted a number between 0 and 1")
+        p, when = self.particles, forecasting.moments(times, len(self))
+        many = list(doses) if isinstance(doses, list | tuple) else [doses] * len(self)
+        more = [PatientRecord(None, d, {}, n) for d, n in zip(many, self.names, strict=True)]
+        wanted = forecasting.outputs_of(self.problem.latent.population, outputs)
+        problem, x, now = forecasting.ahead(
+            self.problem, p.x, occasion=occasion, seed=self.basis.seed, numbers=self.numbers
+        )
+        courses = forecasting.courses_of(problem, list(when), wanted, more, now)
+        rows = forecasting.values(problem, courses, p.draw, x).reshape(*p.draw.shape, len(wanted), -1)
+        self._solved(rows)
+        found = {}
+        for i, name in enumerate(wanted):
+            seen = forecasting.measured(problem, name, rows[:, :, i], p.draw, self.basis.seed, self.numbers)
+            found[name] = forecasting.summary(rows[:, :, i], seen, p.weight, level)
+        about = {**stamp(problem.latent.population, self.basis.seed), "level": level, "occasion": occasion}
+        return forecasting.table(found, when, self.names, about)
+
+    def _solved(self, rows: Array) -> None:
+        bad = ~np.isfinite(rows).all(axis=(2, 3)) & (self.particles.weight > 0.0)
+        if bad.any():
+            who = self.names[int(np.argwhere(bad)[0, 0])]
+            raise PopulationError(
+                f"{who}: the model cannot be solved for {int(bad.sum())} of {bad.size} parameter sets"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Twin:
+    """The digital twin of one patient: what their own data, and a population, say of them. Made by `cohorts.twin`.
+
+    Attributes
+    ----------
+    group
+        The same as a group of one.
+    """
+
+    group: TwinCohort
+
+    @property
+    def population(self) -> Population:
+        """What is believed of patients in general."""
+        return self.group.problem.latent.population
+
+    @property
+    def record(self) -> PatientRecord:
+        """The data it rests on."""
+        return self.group.problem.records[0]
+
+    @property
+    def weight(self) -> Array:
+        """Weight of each particle, (particle), summing to 1."""
+        return np.asarray(self.group.particles.weight[0])
+
+    @property
+    def diagnostics(self) -> dict[str, Any]:
+        """How it was computed and how far it can be trusted."""
+        table, basis = self.group.diagnostics.isel(subject=0), self.group.basis
+        return {
+            "method": basis.settings.method,
+            "uncertainty": basis.uncertainty,
+            "particles": len(self.weight),
+            **{str(n): v.item() for n, v in table.data_vars.items()},
+            "history": list(self.group.history),
+            "observations": len(self.record.observations["time"]),
+        }
+
+    def parameters(self) -> dict[str, Array]:
+        """Individual parameters of every particle, (particle[, occasion])."""
+        return {n: v[0] for n, v in self.group.parameters().items()}
+
+    @property
+    def posterior(self) -> xr.DataTree:
+        """The posterior in ArviZ groups.
+
+        ``posterior`` (chain, draw): equally weighted draws of the individual parameters, the unknowns they are made of
+        and the uncertain population-level values. ``particles`` (particle): the same with ``log_weight``, before
+        resampling. ``posterior_predictive``, ``log_likelihood``, ``observed_data``, ``constant_data`` (observation).
+        Attributes are `diagnostics` and what was computed from what.
+        """
+        from cohorts.twins.tree import posterior_tree
+
+        return posterior_tree(self)
+
+    def resampled(self, count: int | None = None) -> Index:
+        """Positions of equally weighted particles; all of them in order where weights are equal."""
+        count = len(self.weight) if count is None else count
+        if count == len(self.weight) and np.ptp(self.weight) < 1e-15:
+            return np.arange(count)
+        u = generator(self.group.basis.seed, Stream.TWIN, int(self.group.numbers[0]), RESAMPLE).random()
+        return weighted.chosen(self.weight, float(u), count)
+
+    def summary(self, level: float = 0.9) -> "pd.DataFrame":
+        """Individual parameters, one row each: mean, its Monte Carlo error, sd, median, interval, mode, unit."""
+        import pandas as pd
+
+        rows, modes, tail = [], self.group.modes().isel(subject=0), 0.5 * (1.0 - level)
+        for p in self.population.parameters:
+            values = self.parameters()[p.name].reshape(len(self.weight), -1)
+            for o in range(values.shape[1]):
+                v, w = values[None, :, o], self.weight[None]
+                middle, error = weighted.mean(v, w)
+                shares = [weighted.quantile(v, w, q)[0][0] for q in (0.5, tail, 1.0 - tail)]
+                spread = np.sqrt(np.sum(w * (v - middle) ** 2))
+                label = p.name if values.shape[1] == 1 else f"{p.name}[{o}]"
+                mode = float(np.atleast_1d(modes[p.name].to_numpy())[o])
+                rows.append([label, middle[0], error[0], spread, *shares, mode, p.unit])
+        names = ["parameter", "mean", "mean_mcse", "sd", "median", "lower", "upper", "mode", "units"]
+        return pd.DataFrame(rows, columns=names).set_index("parameter")
+
+    def update(self, later: PatientRecord, *, least: float = 0.2, allow: Sequence[str] = ()) -> "Twin":
+        """The twin after more has happened to the patient.
+
+        The particles are weighed anew by what they make of the new measurements. Where that leaves too few effective
+        ones (or the weights are not to be trusted, or there are new unknowns) the posterior is computed afresh from all
+        the data, with the bits that `cohorts.twin` gives on them.
+
+        Parameters
+        ----------
+        later
+            New doses, measurements, covariates; no measurement may be given twice.
+        least
+            Share of effective particles below which they are replaced.
+        allow
+            As for `cohorts.twin`.
+        """
+        from cohorts.twins.learning import updated
+
+        return updated(self, later, least=least, allow=allow)
+
+    def forecast(
+        self,
+        times: ArrayLike,
+        doses: Any = None,
+        *,
+        outputs: str | Sequence[str] | None = None,
+        level: float = 0.9,
+        occasion: str = "same",
+    ) -> xr.Dataset:
+        """What the patient's values will be.
+
+        Parameters
+        ----------
+        times
+            In the model's unit, on the record's clock, (time).
+        doses
+            Doses to come, beside those of the record: a table with NONMEM's columns, as `PatientRecord` takes it.
+        outputs
+            Names of outputs of the model; by default those the population has an endpoint for.
+        level
+            Probability within the intervals.
+        occasion
+            ``same``: parameters that differ between occasions stay as at the last one. ``new``: they are drawn anew.
+
+        Returns
+        -------
+        xr.Dataset
+            Dims (output, time): ``mean``, ``median``, ``lower`` and ``upper`` of the true value, ``measured_lower`` and
+            ``measured_upper`` of a measurement, each with ``_mcse``, its Monte Carlo standard error.
+        """
+        whole = self.group.forecast(times, doses, outputs=outputs, level=level, occasion=occasion)
+        return whole.isel(subject=0, drop=True)
+
+    def dose_for(self, target: "Target", plan: "Plan", **search: Any) -> "Recommendation":
+        """The dose, and interval between doses, that meets a target.
+
+        Parameters
+        ----------
+        target
+            What is wanted of which output.
+        plan
+            How doses would be given, and which are allowed.
+        **search
+            Keyword arguments of `cohorts.twins.recommending.recommend`.
+        """
+        from cohorts.twins.recommending import recommend
+
+        return recommend(self, target, plan, **search)
+
+
+def judged(twin: Twin, allow: Sequence[str]) -> Twin:
+    """Refuse a twin whose weights cannot be trusted.
+
+    Raises
+    ------
+    CalibrationError
+        Naming the failed check and what to do; `allow` may name ``pareto_k`` and ``ess``.
+    """
+    if unknown := sorted(set(allow) - {"pareto_k", "ess"}):
+        raise PopulationError(f"allow: got {unknown}, wanted some of ['ess', 'pareto_k']")
+    d = twin.diagnostics
+    approximate = d["method"] == "laplace"
+    failed = {}
+    if not d["pareto_k"] < LIMIT and d["method"] != "nuts" and "pareto_k" not in allow:
+        advice = "the normal distribution about the mode is far from the posterior; take method='importance'"
+        failed["pareto_k"] = f"Pareto k is {d['pareto_k']:.2f}, wanted < {LIMIT}: {advice if approximate else ADVICE}"
+    if not d["ess"] >= LEAST and "ess" not in allow:
+        failed["ess"] = f"effective sample size is {d['ess']:.0f}, wanted >= {LEAST:g}: {ADVICE}"
+    if failed:
+        raise CalibrationError(
+            f"the twin of {twin.record.name} may not be used. {'; '.join(failed.values())}. To go on all the same: "
+            f"allow={tuple(failed)!r}",
+            twin.posterior,
+        )
+    return twin
+
+
+def with_particles(group: TwinCohort, particles: Particles, how: str) -> TwinCohort:
+    """The same patients with other particles."""
+    return replace(group, particles=particles, history=(*group.history, how))

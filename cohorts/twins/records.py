@@ -1,0 +1,202 @@
+"""What has happened to one patient: doses, measurements and covariates; and what a model is asked about them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from cohorts.calibration.data import IndividualData
+from cohorts.errors import PopulationError
+from cohorts.specification.quantities import Array
+
+Columns = Mapping[str, NDArray[Any]]
+"""Columns of a table by name, all of one length."""
+
+OBSERVATIONS: dict[str, tuple[type, Any]] = {
+    "time": (float, None), "dv": (float, None), "output": (str, ""), "blq": (bool, False), "lloq": (float, np.nan),
+    "occasion": (int, 0),
+}  # fmt: skip
+"""Columns of measurements: kind and default (None: wanted). Occasions count from 0; ``output`` "" is the only one."""
+
+DOSES: dict[str, tuple[type, Any]] = {
+    "time": (float, None), "amt": (float, None), "cmt": (str, ""), "rate": (float, 0.0), "ii": (float, 0.0),
+    "addl": (int, 0), "ss": (int, 0), "evid": (int, 1), "occasion": (int, 0),
+}  # fmt: skip
+"""Columns of doses, as NONMEM has them, but for ``cmt``: the name of the state; "" is the model's first."""
+
+
+class Course(NamedTuple):
+    """What a model is asked about one patient.
+
+    ``doses``: columns of `DOSES`, (dose). ``time``, ``output`` and ``occasion`` of each row that is wanted, (row).
+    """
+
+    doses: Columns
+    time: Array
+    output: NDArray[np.str_]
+    occasion: NDArray[np.int64]
+
+
+class Predict(Protocol):
+    """A model as a plain function of arrays: many parameter sets, each under the course of one of several patients."""
+
+    def __call__(self, parameters: Mapping[str, Array], courses: Sequence[Course], which: NDArray[np.intp]) -> Array:
+        """Model values, (lane, row), NaN beyond a course's rows and where the model cannot be solved.
+
+        Parameters
+        ----------
+        parameters
+            Individual parameters by name, (lane), or (lane, occasion) where they differ between several occasions.
+        courses
+            Doses and rows of each patient.
+        which
+            Course of each lane, (lane).
+        """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatientRecord:
+    """Doses, measurements and covariates of one patient.
+
+    Attributes
+    ----------
+    observations
+        Columns ``time`` and ``dv``; optional ``output``, ``blq`` (below the limit ``lloq``), ``lloq``, ``occasion``. A
+        Dataset, a frame or a mapping of columns; kept as a mapping, in order of time.
+    doses
+        NONMEM's columns ``time`` and ``amt``; optional ``cmt`` (name of the state), ``rate``, ``ii``, ``addl``, ``ss``,
+        ``evid``. The same kinds as observations.
+    covariates
+        A number or the name of a level each.
+    name
+        What the patient is called.
+
+    Raises
+    ------
+    PopulationError
+        Naming a column that is missing, unknown or holds what it may not.
+    """
+
+    observations: Any
+    doses: Any
+    covariates: Mapping[str, float | str]
+    name: str = "patient"
+
+    def __post_init__(self) -> None:
+        """Bring both tables into one form."""
+        for field, known in (("observations", OBSERVATIONS), ("doses", DOSES)):
+            object.__setattr__(self, field, _table(f"{self.name}: {field}", getattr(self, field), known))
+        object.__setattr__(self, "covariates", MappingProxyType(dict(self.covariates)))
+        _check(self)
+
+    @property
+    def end(self) -> float:
+        """Time of the last dose or measurement."""
+        times = [*self.observations["time"], *self.doses["time"]]
+        return float(max(times, default=0.0))
+
+    def joined(self, later: "PatientRecord") -> "PatientRecord":
+        """Both records as one; covariates of the later one count."""
+        both = {
+            field: {n: np.concatenate([v, getattr(later, field)[n]]) for n, v in getattr(self, field).items()}
+            for field in ("observations", "doses")
+        }
+        return PatientRecord(**both, covariates={**self.covariates, **later.covariates}, name=self.name)
+
+    def until(self, time: float) -> "PatientRecord":
+        """What was known at a time: doses and measurements up to it."""
+        return self._rows(lambda when: when <= time)
+
+    def after(self, time: float) -> "PatientRecord":
+        """What came to be known after a time."""
+        return self._rows(lambda when: when > time)
+
+    def _rows(self, wanted: Any) -> "PatientRecord":
+        kept: dict[str, Any] = {
+            field: {n: v[wanted(table["time"])] for n, v in table.items()}
+            for field, table in (("observations", self.observations), ("doses", self.doses))
+        }
+        return replace(self, **kept)
+
+    @property
+    def data(self) -> IndividualData:
+        """The measurements as a population's fit takes them, the patient its only subject."""
+        return individual_data_of([self])
+
+
+def individual_data_of(records: Sequence[PatientRecord]) -> IndividualData:
+    """Measurements and covariates of several patients as a population's fit takes them.
+
+    Raises
+    ------
+    PopulationError
+        If patients do not have the same covariates.
+    """
+    names = list(records[0].covariates)
+    for r in records:
+        if set(r.covariates) != set(names):
+            raise PopulationError(f"{r.name}: covariates: got {sorted(r.covariates)}, wanted {sorted(names)}")
+    counts = [len(r.observations["time"]) for r in records]
+    seen = {n: np.concatenate([r.observations[n] for r in records]) for n in OBSERVATIONS}
+    if not np.any(seen["output"] != ""):
+        del seen["output"]
+    seen["subject"] = np.repeat(np.arange(len(records)), counts)
+    columns = {n: ("subject", np.array([r.covariates[n] for r in records])) for n in names}
+    return IndividualData(
+        xr.Dataset({n: ("observation", v) for n, v in seen.items()}),
+        xr.Dataset(columns, {"subject": np.arange(len(records))}),
+    )
+
+
+def _table(where: str, given: Any, known: Mapping[str, tuple[type, Any]]) -> Columns:
+    columns = _columns(where, given)
+    if unknown := sorted(set(columns) - set(known)):
+        raise PopulationError(f"{where}: got the columns {unknown}, known are {list(known)}")
+    count = max((np.size(v) for v in columns.values()), default=0)
+    made = {}
+    for name, (kind, default) in known.items():
+        if name not in columns and default is None and count:
+            raise PopulationError(f"{where}: lacks column {name!r}; has {sorted(columns)}")
+        made[name] = _column(f"{where}.{name}", columns.get(name, default), kind, count)
+    order = np.argsort(made["time"], kind="stable")
+    return MappingProxyType({name: values[order] for name, values in made.items()})
+
+
+def _columns(where: str, given: Any) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if isinstance(given, xr.Dataset):
+        return {str(n): v.to_numpy() for n, v in given.data_vars.items()}
+    if not hasattr(given, "items"):
+        raise PopulationError(
+            f"{where}: got a {type(given).__name__}, wanted a Dataset, a frame or a mapping of columns"
+        )
+    return {str(n): np.asarray(v) for n, v in given.items()}
+
+
+def _column(where: str, values: Any, kind: type, count: int) -> NDArray[Any]:
+    try:
+        found = np.asarray(values if values is not None else [], dtype=np.str_ if kind is str else kind)
+    except (TypeError, ValueError) as error:
+        raise PopulationError(f"{where}: got {values!r:.80}, wanted {kind.__name__} values") from error
+    if found.ndim > 1 or found.size not in (1, count):
+        raise PopulationError(f"{where}: got the shape {found.shape}, wanted ({count},)")
+    return np.broadcast_to(found, (count,)).copy()
+
+
+def _check(record: PatientRecord) -> None:
+    seen, doses, who = record.observations, record.doses, record.name
+    for table, name in ((seen, "time"), (doses, "time"), (doses, "amt")):
+        if not np.isfinite(table[name]).all():
+            raise PopulationError(f"{who}: {name}: got {table[name]}, wanted finite numbers")
+    below = seen["blq"]
+    if not np.isfinite(seen["dv"][~below]).all():
+        raise PopulationError(f"{who}: observations.dv: got {seen['dv']}, wanted finite numbers where blq is not set")
+    if not np.isfinite(seen["lloq"][below]).all():
+        raise PopulationError(f"{who}: observations.lloq: got {seen['lloq']}, wanted a limit where blq is set")
+    if (seen["occasion"] < 0).any():
+        raise PopulationError(f"{who}: observations.occasion: got {seen['occasion']}, wanted whole numbers >= 0")

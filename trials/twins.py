@@ -1,0 +1,248 @@
+"""Twins of patients under a model of ours: the equations as `cohorts` takes them, and records out of NONMEM tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cohorts
+import engine
+from cohorts.twins.records import Course, PatientRecord
+from engine.dosing.events import EventTable, from_records
+from engine.simulation import simulate_arrays
+from trials.errors import TrialError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cohorts.twins.patient import Twin, TwinCohort
+
+type Floats = NDArray[np.float64]
+type Index = NDArray[np.intp]
+
+OTHER = 2
+"""NONMEM's EVID of a record at which nothing is given or measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equations:
+    """A model as a plain function of arrays (`cohorts.twins.records.Predict`), and as a graph for `Population.build`.
+
+    Attributes
+    ----------
+    model
+        The equations.
+    solver
+        Name of a file in ``conf/solver``.
+    before_dose
+        Whether a value at the time of a dose is the one before it (a trough).
+    """
+
+    model: engine.Model
+    solver: str = "auto"
+    before_dose: bool = True
+
+    def __call__(self, parameters: Mapping[str, Floats], courses: Sequence[Course], which: Index) -> Floats:
+        """Values of each lane's rows, (lane, row); NaN where there is none or the model cannot be solved."""
+        used, lane = np.unique(which, return_inverse=True)
+        mine = [courses[i] for i in used]
+        width = max((len(c.time) for c in mine), default=0)
+        if not width:
+            return np.empty((len(which), 0))
+        times, output, order = self._rows(mine, width)
+        alone = len(mine) == 1
+        values = {name: parameters[name] for name in self._names(parameters)}
+        table, values = self._table(mine, lane, values, alone=alone)
+        found = simulate_arrays(
+            self.model, values, table, times[0] if alone else times[lane], solver=self.solver,
+            before_dose=self.before_dose, carry="forward",
+        )  # fmt: skip
+        stacked = np.stack([found.outputs[name] for name in self.model.output_names], axis=-1)
+        rows = np.take_along_axis(stacked, np.maximum(output, 0)[lane][..., None], axis=2)[..., 0]
+        rows = np.where(output[lane] >= 0, rows, np.nan)
+        return np.take_along_axis(rows, order[lane], axis=1)
+
+    def _names(self, parameters: Mapping[str, Floats]) -> list[str]:
+        if missing := [name for name in self.model.parameter_names if name not in parameters]:
+            raise TrialError(f"population: lacks the parameters {missing} of model {self.model.name}")
+        return list(self.model.parameter_names)
+
+    def _rows(self, courses: Sequence[Course], width: int) -> tuple[Floats, Index, Index]:
+        """Times in order, (course, row), NaN beyond the last; number of each one's output; place of each row there."""
+        times = np.full((len(courses), width), np.nan)
+        output, back = (np.full(times.shape, -1, dtype=np.intp) for _ in range(2))
+        known = {name: i for i, name in enumerate(self.model.output_names)}
+        for i, course in enumerate(courses):
+            order = np.argsort(course.time, kind="stable")
+            count = len(order)
+            if unknown := sorted(set(course.output.tolist()) - set(known)):
+                raise TrialError(
+                    f"output: got {unknown[0]!r}, wants one of {', '.join(known)} of model {self.model.name}"
+                )
+            times[i, :count] = course.time[order]
+            output[i, :count] = [known[str(name)] for name in course.output[order]]
+            back[i] = np.arange(width)
+            back[i, order] = np.arange(count)
+        return times, output, back
+
+    def _table(
+        self, courses: Sequence[Course], lane: Index, values: Mapping[str, Floats], *, alone: bool
+    ) -> tuple[EventTable, dict[str, Floats]]:
+        """Doses of each lane, or of all lanes; parameters that change between occasions become its columns."""
+        changing = {name: v for name, v in values.items() if v.ndim == 2}
+        base, occasion = self._records(courses, changes=bool(changing))
+        if not changing:
+            return (base if alone else base.take(lane)), dict(values)
+        whole = replace(base, columns={"_occasion": occasion}).take(lane)
+        own = whole.columns["_occasion"].astype(np.intp)
+        columns = {name: v[whole.subject, own] for name, v in changing.items()}
+        return replace(whole, columns=columns), {name: v for name, v in values.items() if v.ndim == 1}
+
+    def _records(self, courses: Sequence[Course], *, changes: bool) -> tuple[EventTable, NDArray[np.int64]]:
+        """Doses of each course, a record at its start and, where occasions differ, at its rows; occasions of all."""
+        parts = [_course_records(self.model, i, c, changes=changes) for i, c in enumerate(courses)]
+        columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+        occasion = columns.pop("occasion")
+        given = {n: v for n, v in columns.items() if n not in ("subject", "time")}
+        table = from_records(
+            np.arange(len(courses)), columns["subject"], columns["time"], compartments=self.model.state_names,
+            columns={"_occasion": occasion}, **given,
+        )  # fmt: skip
+        return replace(table, columns={}), table.columns["_occasion"]
+
+    def graph(self, record: PatientRecord) -> Any:
+        """The equations for one patient as `Population.build` takes them."""
+        from engine.gradients.graph import prediction
+
+        doses, rows = self._history(record)
+        names = sorted(set(rows["output"].to_numpy().tolist()))
+        if names in ([""], []):
+            names = [self.model.output_names[0]]
+        if len(names) > 1:
+            return prediction(self.model, doses, rows, names[0], subjects=[0], solver=self.solver)
+        return prediction(self.model, doses, rows.drop_vars("output"), names[0], subjects=[0], solver=self.solver)
+
+    def _history(self, record: PatientRecord) -> tuple[xr.Dataset, xr.Dataset]:
+        """Doses, each additional one written out, and rows of a record, numbered in the order they happen."""
+        import xarray as xr
+
+        given, seen = record.doses, record.observations
+        each = given["addl"] + 1
+        doses = {n: np.repeat(v, each) for n, v in given.items() if n not in ("addl", "occasion")}
+        step = np.concatenate([np.arange(n) for n in each]) if len(each) else np.empty(0)
+        doses["time"] = doses["time"] + step * doses["ii"]
+        doses["ss"] = np.where(step == 0, doses["ss"], 0)
+        doses["cmt"] = np.array([_state(self.model, str(c)) for c in doses["cmt"]], dtype=np.int64)
+        rows = {n: seen[n] for n in ("time", "output", "occasion")}
+        time = np.concatenate([rows["time"], doses["time"]])
+        first = np.repeat([0, 1] if self.before_dose else [1, 0], [len(rows["time"]), len(doses["time"])])
+        place = np.empty(len(time))
+        place[np.lexsort((first, time))] = np.arange(len(time))
+        tables = []
+        for dim, columns, own in (("dose", doses, place[len(rows["time"]) :]), ("observation", rows, place)):
+            count = len(columns["time"])
+            known = {**columns, "subject": np.zeros(count, dtype=np.int64), "record": own[:count]}
+            tables.append(xr.Dataset({n: (dim, v) for n, v in known.items()}))
+        return tables[0], tables[1]
+
+
+def _state(model: engine.Model, name: str) -> int:
+    """Number, from 1, of a state; of the first for no name."""
+    if name and name not in model.state_names:
+        raise TrialError(f"doses.cmt: got {name!r}, wants one of the states {', '.join(model.state_names)}")
+    return model.state_names.index(name) + 1 if name else 1
+
+
+def _course_records(model: engine.Model, number: int, course: Course, *, changes: bool) -> dict[str, NDArray[Any]]:
+    doses = course.doses
+    begin = min([0.0, *course.time.tolist(), *doses["time"].tolist()])
+    stops = np.array([begin, *(course.time if changes else ())])
+    early = int(doses["occasion"][0]) if len(doses["time"]) else int(course.occasion[0])
+    count = len(stops)
+    halts = {"time": stops, "evid": np.full(count, OTHER), "cmt": np.ones(count, dtype=np.int64)}
+    halts["occasion"] = np.array([early, *(course.occasion if changes else ())], dtype=np.int64)
+    given = {**doses, "cmt": np.array([_state(model, str(c)) for c in doses["cmt"]], dtype=np.int64)}
+    names = ("time", "evid", "cmt", "amt", "rate", "ii", "addl", "ss", "occasion")
+    made = {
+        name: np.concatenate([halts.get(name, np.zeros(count, dtype=given[name].dtype)), given[name]]) for name in names
+    }
+    return {"subject": np.full(len(made["time"]), number, dtype=np.int64), **made}
+
+
+def twin(
+    model: engine.Model | str, population: cohorts.Population | str, record: PatientRecord, *, seed: int,
+    solver: str = "auto", **options: Any,
+) -> Twin:  # fmt: skip
+    """The digital twin of one patient under a model.
+
+    Parameters
+    ----------
+    model, population
+        Themselves, or the names of files in ``conf/model`` and ``conf/population``.
+    record
+        The patient: from `cohorts.read_fhir`, `records` or `cohorts.PatientRecord`.
+    seed
+        Non-negative whole number.
+    solver
+        Name of a file in ``conf/solver``.
+    **options
+        As `cohorts.twin` takes them.
+    """
+    equations, people = _ready(model, population, solver)
+    return cohorts.twin(people, record, equations, seed=seed, graph=equations.graph, **options)
+
+
+def twin_cohort(
+    model: engine.Model | str, population: cohorts.Population | str, patients: Sequence[PatientRecord], *, seed: int,
+    solver: str = "auto", **options: Any,
+) -> TwinCohort:  # fmt: skip
+    """Twins of many patients at once; `twin` and `cohorts.twin_cohort` say what the arguments are."""
+    equations, people = _ready(model, population, solver)
+    return cohorts.twin_cohort(people, patients, equations, seed=seed, **options)
+
+
+def _ready(
+    model: engine.Model | str, population: cohorts.Population | str, solver: str
+) -> tuple[Equations, cohorts.Population]:
+    equations = Equations(engine.load_model(model) if isinstance(model, str) else model, solver)
+    people = cohorts.load_population(population) if isinstance(population, str) else population
+    equations._names(dict.fromkeys(people.parameter_names, np.zeros(1)))
+    return equations, people
+
+
+def records(events: EventTable, model: engine.Model, outputs: Mapping[int, str] | None = None) -> list[PatientRecord]:
+    """Patients of a NONMEM table.
+
+    Parameters
+    ----------
+    events
+        The table; constant columns are covariates. A column ``occasion`` counts occasions from 0.
+    model
+        Its states are what ``CMT`` of a dose counts.
+    outputs
+        Output that ``CMT`` of an observation means; None where only one is measured.
+    """
+    states, doses, seen, covariates = (
+        events.compartments or model.state_names,
+        events.doses,
+        events.observations,
+        events.covariates,
+    )
+    found = []
+    for who in events.ids.tolist():
+        mine, own = (
+            t.isel({d: np.flatnonzero(t["subject"].to_numpy() == who)})
+            for t, d in ((doses, "dose"), (seen, "observation"))
+        )
+        given: dict[str, Any] = {n: mine[n].to_numpy() for n in ("time", "amt", "rate", "ii", "addl", "ss", "evid")}
+        given["cmt"] = np.array([states[max(int(c), 1) - 1] for c in mine["cmt"].to_numpy()], dtype=np.str_)
+        measured: dict[str, Any] = {n: own[n].to_numpy() for n in ("time", "dv", "occasion") if n in own}
+        if outputs is not None:
+            measured["output"] = np.array([outputs[int(c)] for c in own["cmt"].to_numpy()], dtype=np.str_)
+        about = covariates.sel(subject=who)
+        found.append(PatientRecord(measured, given, {str(n): v.item() for n, v in about.data_vars.items()}, str(who)))
+    return found
