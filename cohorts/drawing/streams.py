@@ -32,6 +32,9 @@ class Stream(IntEnum):
     JUDGEMENT = 110
     SIMULATION = 111
     TWIN = 130
+    INTEGRATION = 140
+    APPROXIMATION = 141
+    SUMMARIES = 142
 
 
 def generator(seed: int, stream: Stream, *address: int) -> np.random.Generator:
