@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.dosing.nonmem import read_nonmem
     from engine.dosing.regimen import Dose, Regimen
     from engine.errors import ClusterError, DataError, DosingError, ModelError, SizeError, SolverError, StoreError
+    from engine.gradients.graph import prediction as prediction
     from engine.models.loading import Model, load_model
     from engine.outcomes.nca import noncompartmental
     from engine.policy import Policy, replay
@@ -28,7 +29,7 @@ __all__ = [
     "ClusterError", "DataError", "Dose", "DosingError", "Estimate", "EventTable", "Model", "ModelError", "Policy",
     "Regimen", "SizeError", "SolverError", "Source", "Status", "StoreError", "estimate", "executors", "failures",
     "interchange",
-    "load_model", "noncompartmental", "outcomes", "read_nonmem", "replay", "sensitivities",
+    "load_model", "noncompartmental", "outcomes", "prediction", "read_nonmem", "replay", "sensitivities",
     "sensitivity_arrays", "simulate", "simulate_arrays", "simulate_policy", "stream",
 ]  # fmt: skip
 
@@ -39,7 +40,7 @@ _HOMES = {
     "DataError": "errors", "Dose": "dosing.regimen", "DosingError": "errors", "EventTable": "dosing.events",
     "Model": "models.loading", "ModelError": "errors", "Policy": "policy", "Regimen": "dosing.regimen",
     "SolverError": "errors", "Status": "status", "load_model": "models.loading", "noncompartmental": "outcomes.nca",
-    "read_nonmem": "dosing.nonmem", "replay": "policy", "sensitivities": "sensitivity",
+    "prediction": "gradients.graph", "read_nonmem": "dosing.nonmem", "replay": "policy", "sensitivities": "sensitivity",
     "sensitivity_arrays": "sensitivity", "simulate": "simulation",
     "simulate_arrays": "simulation", "simulate_policy": "simulation",
 }  # fmt: skip

@@ -13,7 +13,7 @@ from engine.dosing import nodes
 from engine.dosing.arrivals import Administration, by_dose, lengths
 from engine.dosing.covariates import Covariates
 from engine.dosing.nodes import Samples
-from engine.dosing.schedule import SAMPLE, STEPS, Schedule, Speed
+from engine.dosing.schedule import SAMPLE, STEPS, Integers, Schedule, Speed
 from engine.dosing.timeline import Timeline
 from engine.errors import DosingError
 from engine.evaluation import administration, initial_states
@@ -60,6 +60,11 @@ class Block:
         if self.covariates is not None:
             return len(self.covariates.count)
         return len(next(iter(self.parameters.values()))) if self.parameters else self.schedule.rows
+
+    def at(self, stretch: Integers) -> dict[str, Floats]:
+        """Parameters in stretches, (subject, place); of those that do not change (subject, 1)."""
+        constant = {name: values[:, None] for name, values in self.parameters.items()}
+        return constant if self.covariates is None else constant | self.covariates.at(stretch)
 
     def take(self, subjects: NDArray[np.int64]) -> "Block":
         """Give these subjects."""
@@ -131,6 +136,8 @@ def prepare(block: Block) -> tuple[NDArray[np.int8], Administration]:
     finite = np.ones(count, dtype=bool)
     for values in block.parameters.values():
         finite &= np.isfinite(values)
+    for values in () if block.covariates is None else block.covariates.values.values():
+        finite &= np.all(np.isfinite(values), axis=1)
     if block.covariates is None:
         given = administration(block.model, block.parameters, count)
     else:
@@ -163,9 +170,12 @@ def _solve(block: Block, steps: Timeline) -> Trajectory:
 
 
 def problem(block: Block, steps: Timeline) -> Problem:
-    """What the solver is given; every subject begins at its initial state."""
-    initial = initial_states(block.model, block.parameters, block.subjects)
-    return Problem(block.model, block.parameters, initial, initial.copy(), steps, np.zeros(block.subjects))
+    """What the solver is given, with the parameters of the first stretch; every subject begins at its initial state."""
+    parameters = block.parameters
+    if block.covariates is not None:
+        parameters = stretches.during(parameters, block.covariates, 0)
+    initial = initial_states(block.model, parameters, block.subjects)
+    return Problem(block.model, parameters, initial, initial.copy(), steps, np.zeros(block.subjects))
 
 
 def observe(block: Block, states: Floats, time: Floats) -> dict[str, Floats]:

@@ -21,7 +21,7 @@ from engine.status import Status
 def administrations(model: Model, parameters: Mapping[str, Floats], covariates: Covariates) -> Administration:
     """How doses enter each state of each subject in each stretch, (subject, state, stretch)."""
     width = covariates.until.shape[1]
-    found = [administration(model, _during(parameters, covariates, n), len(covariates.count)) for n in range(width)]
+    found = [administration(model, during(parameters, covariates, n), len(covariates.count)) for n in range(width)]
     return Administration(*(np.stack(values, axis=2) for values in zip(*found, strict=True)))
 
 
@@ -33,14 +33,14 @@ def solve(
     ``parameters`` are those that do not change, (subject); ``steps`` has a node at the end of each stretch.
     """
     count = len(covariates.count)
-    state = initial_states(model, _during(parameters, covariates, 0), count)
+    state = initial_states(model, during(parameters, covariates, 0), count)
     samples = np.full((count, steps.samples, state.shape[1]), np.nan)
     status, largest = np.zeros(count, dtype=np.int8), np.zeros(count)
     for number in range(covariates.until.shape[1]):
         going = np.flatnonzero((covariates.count > number) & (status == Status.ok))
         if not going.size:
             break
-        now = {name: values[going] for name, values in _during(parameters, covariates, number).items()}
+        now = {name: values[going] for name, values in during(parameters, covariates, number).items()}
         initial = initial_states(model, now, len(going))
         found = solver.solve(Problem(model, now, initial, state[going], _part(steps, going, number), largest[going]))
         status[going], state[going], largest[going] = found.status, found.state, found.largest
@@ -49,8 +49,8 @@ def solve(
     return Trajectory(samples, state, status, largest)
 
 
-def _during(parameters: Mapping[str, Floats], covariates: Covariates, number: int) -> dict[str, Floats]:
-    """Parameters in one stretch, (subject)."""
+def during(parameters: Mapping[str, Floats], covariates: Covariates, number: int) -> dict[str, Floats]:
+    """Parameters in one stretch, (subject), those that do not change among them."""
     return {**parameters, **{name: values[:, number] for name, values in covariates.values.items()}}
 
 

@@ -56,11 +56,16 @@ def by_dose(schedule: Schedule, given: Administration, covariates: Covariates | 
         shapes = [(max(len(values), len(schedule.into)), schedule.into.shape[1]) for values in given]
         into = [np.broadcast_to(schedule.into, shape) for shape in shapes]
         return Administration(*(np.take_along_axis(*pair, axis=1) for pair in zip(given, into, strict=True)))
-    place = np.where(schedule.late, LATE, schedule.position) * STEPS + DOSE
-    stretch = covariates.stretch(schedule.time, place)
+    stretch = dose_stretches(schedule, covariates)
     subject = np.arange(len(stretch))[:, None]
     each = (np.broadcast_to(values, (len(stretch), *values.shape[1:])) for values in given)  # one row may be for all
     return Administration(*(values[subject, schedule.into, stretch] for values in each))
+
+
+def dose_stretches(schedule: Schedule, covariates: Covariates) -> Integers:
+    """Stretch whose values each dose has, (subject, dose): that of its record, or of the time at which it is due."""
+    place = np.where(schedule.late, LATE, schedule.position) * STEPS + DOSE
+    return covariates.stretch(schedule.time, place)
 
 
 def lengths(schedule: Schedule, own: Administration) -> Floats:

@@ -74,15 +74,25 @@ def from_table(
         Naming the subject, the record and the column, when a value is missing or not a number.
     """
     first = np.searchsorted(table.subject, np.arange(len(table.ids)))
-    found = {name: _numbers(table, column(table, name) or name) for name in names}
-    same = np.diff(table.subject, prepend=-1) == 0
-    moves = {name: same & (np.diff(values, prepend=values[:1]) != 0) for name, values in found.items()}
-    varying = [name for name in names if moves[name].any()]
+    found = {name: numbers(table, column(table, name) or name) for name in names}
+    varying = [name for name in names if _moves(table, found[name]).any()]
     constant = {name: found[name][first] for name in names if name not in varying}
     if not varying:
         return constant, None
-    begins = np.logical_or.reduce([moves[name] for name in varying])
-    return constant, _stretches(table, first, begins, {name: found[name] for name in varying}, carry)
+    return constant, cut(table, {name: found[name] for name in varying}, carry)
+
+
+def cut(table: EventTable, values: Mapping[str, Floats], carry: Carry) -> Covariates:
+    """Stretches in which all of these values, (record), stay the same; one a row where none of them changes."""
+    first = np.searchsorted(table.subject, np.arange(len(table.ids)))
+    begins = np.logical_or.reduce([_moves(table, each) for each in values.values()])
+    return _stretches(table, first, begins, values, carry)
+
+
+def _moves(table: EventTable, values: Floats) -> NDArray[np.bool_]:
+    """Whether a record's value is not that of its subject's record before, (record)."""
+    same = np.diff(table.subject, prepend=-1) == 0
+    return np.asarray(same & (np.diff(values, prepend=values[:1]) != 0))
 
 
 def column(table: EventTable, name: str) -> str | None:
@@ -122,7 +132,7 @@ def _stretches(
     return Covariates(values, until, place, count)
 
 
-def _numbers(table: EventTable, name: str) -> Floats:
+def numbers(table: EventTable, name: str) -> Floats:
     """Values of a column that must be finite numbers."""
     values = np.asarray(table.columns[name])
     if values.dtype.kind not in "fiub":

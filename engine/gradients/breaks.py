@@ -1,13 +1,16 @@
 """From break to break: what happens to states and derivatives at a break depends on the states there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dosing.covariates import Covariates
 from engine.dosing.schedule import Flags, Floats, Integers
 from engine.dosing.timeline import Timeline
+from engine.evaluation import initial_states
 from engine.gradients.moves import Course, Settling
 from engine.gradients.settling import settle
 from engine.gradients.variational import Variational
@@ -17,12 +20,24 @@ from engine.solvers.base import Problem, Solver, Trajectory
 from engine.status import Status
 
 
-def solve(problem: Problem, solver: Solver, system: Variational, course: Course) -> Trajectory:
-    """States and derivatives at the samples; what to do at breaks is done between two solutions."""
-    count = int(np.max(np.sum(course.breaks, axis=1), initial=0))
-    if not count:
+def solve(
+    problem: Problem, solver: Solver, system: Variational, course: Course, covariates: Covariates | None = None
+) -> Trajectory:
+    """States and derivatives at the samples; what to do at breaks is done between two solutions.
+
+    Where parameters change with time (``covariates``), the problem has those of the first stretch.
+    """
+    if covariates is None and not course.breaks.any():
         return solver.solve(replace(problem, timeline=course.timeline))
-    return _Walk(problem, solver, system, course).go(count)
+    return _Walk(problem, solver, system, course, covariates).go()
+
+
+class _Ends(NamedTuple):
+    """Nodes before which pieces end, (subject); whether they go on to that node's time; stretch they lie in."""
+
+    node: Integers
+    goes_on: Flags
+    stretch: Integers
 
 
 @dataclass(slots=True, eq=False)
@@ -31,28 +46,53 @@ class _Walk:
     solver: Solver
     system: Variational
     course: Course
+    covariates: Covariates | None
 
-    def go(self, count: int) -> Trajectory:
-        """Solve to each subject's first break, do what is to do there, go on to the next."""
+    def go(self) -> Trajectory:
+        """Solve to each subject's first break, do what is to do there, go on to the next.
+
+        At the end of a stretch nothing is done, but what follows has the parameters of the next.
+        """
         timeline = _rows(self._without_settled_resets(), self.problem.subjects)
-        width = timeline.time.shape[1]
-        places = np.sort(np.where(self.course.breaks, np.arange(width), width), axis=1)[:, :count]
-        ends = np.concatenate([places, np.full((len(places), 1), width)], axis=1)
         found = _begin(self.problem, timeline.samples)
-        first, start = np.zeros(len(ends), dtype=np.int64), timeline.start
-        for last in ends.T:
-            piece = _until(timeline.part(first, last), timeline, last, start)
+        first, start = np.zeros(self.problem.subjects, dtype=np.int64), timeline.start
+        for end in self._ends(timeline):
+            self.problem = self._during(end.stretch)
+            piece = _until(timeline.part(first, end.node), timeline, end, start)
             found = self._stretch(found, piece)
-            found = self._break(found, last)
-            first, start = last, piece.time[:, -1]
+            found = self._break(found, np.where(end.goes_on, end.node, timeline.time.shape[1]))
+            first, start = end.node, piece.time[:, -1]
         return found
+
+    def _ends(self, timeline: Timeline) -> Iterator[_Ends]:
+        """Where each piece ends: at a break, which lies in the stretch of its node, or after the end of a stretch."""
+        count, width = self.problem.subjects, timeline.time.shape[1]
+        stops = np.full((count, 0), width)
+        if timeline.stops is not None:
+            stops = np.broadcast_to(timeline.stops[:, :-1], (count, timeline.stops.shape[1] - 1))
+        places = np.where(self.course.breaks, np.arange(width), width)
+        both = np.concatenate([2 * stops, 2 * places + 1], axis=1)
+        both = np.sort(np.where(both < 2 * width, both, 2 * width + 1), axis=1)
+        both = np.append(both, np.full((count, 1), 2 * width + 1), axis=1)
+        stretch = np.zeros(count, dtype=np.int64)
+        for column in both[:, : int(np.max(np.sum(both < 2 * width, axis=1), initial=0)) + 1].T:
+            yield _Ends(column // 2, column % 2 == 1, stretch)
+            stretch = stretch + (column % 2 == 0)
+
+    def _during(self, stretch: Integers) -> Problem:
+        """The problem with the parameters of a stretch of each subject."""
+        if self.covariates is None:
+            return self.problem
+        parameters = {**self.problem.parameters, **self.covariates.at(stretch)}
+        initial = initial_states(self.problem.model, parameters, self.problem.subjects)
+        return replace(self.problem, parameters=parameters, initial=initial)
 
     def _without_settled_resets(self) -> Timeline:
         """Leave out resets of nodes with a steady state, which are done before it."""
         timeline = self.course.timeline
-        resets = timeline.resets.copy()
+        resets = timeline.resets
         for one in self.course.settlings:
-            resets &= ~one.nodes(timeline)
+            resets = resets & ~one.nodes(timeline)
         return replace(timeline, resets=resets)
 
     def _stretch(self, so_far: Trajectory, piece: Timeline) -> Trajectory:
@@ -136,22 +176,24 @@ def _rows(timeline: Timeline, count: int) -> Timeline:
     """The same nodes, a row for each subject."""
     if len(timeline.time) == count:
         return timeline
-    names = ("start", "time", "resets", "slot", "event")
-    wide: dict[str, Any] = {n: np.repeat(getattr(timeline, n), count, axis=0) for n in names}
+    names = ("start", "time", "resets", "slot", "event", *(() if timeline.stops is None else ("stops",)))
+    arrays = {name: getattr(timeline, name) for name in names}
+    wide: dict[str, Any] = {name: np.broadcast_to(a, (count, *a.shape[1:])) for name, a in arrays.items()}
     return replace(timeline, **wide)
 
 
-def _until(piece: Timeline, whole: Timeline, last: Integers, start: Floats) -> Timeline:
-    """A stretch from ``start`` that goes on to where the node ``last`` is, and does nothing there."""
-    width = whole.time.shape[1]
-    time = _at(whole.time, np.minimum(last, width - 1))[:, None]
+def _until(piece: Timeline, whole: Timeline, end: _Ends, start: Floats) -> Timeline:
+    """A stretch from ``start`` that may go on to the time of the node it ends before, and does nothing there."""
+    node = np.where(end.goes_on, end.node, end.node - 1)
+    time = _at(whole.time, np.clip(node, 0, whole.time.shape[1] - 1))[:, None]
 
     def more(values: NDArray[Any], empty: Any) -> NDArray[Any]:
         shape = (len(values), 1, *values.shape[2:])
         return np.concatenate([values, np.full(shape, empty, dtype=values.dtype)], axis=1)
 
     return replace(
-        piece, start=start, time=np.concatenate([np.maximum(piece.time, start[:, None]), time], axis=1),
+        piece, start=start,
+        time=np.concatenate([np.maximum(piece.time, start[:, None]), np.maximum(time, start[:, None])], axis=1),
         jump=more(piece.jump, 0.0), rate=more(piece.rate, 0.0), resets=more(piece.resets, False),
         slot=more(piece.slot, -1), event=more(piece.event, -1),
     )  # fmt: skip

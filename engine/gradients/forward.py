@@ -1,6 +1,6 @@
 """Outputs of a block of subjects and their derivatives by the parameters, by one solution."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -29,80 +29,105 @@ class Derived(NamedTuple):
 class Task(NamedTuple):
     """A block and what to differentiate: all outputs, or those named, by these parameters.
 
-    ``course`` is known beforehand where no parameter changes when or how doses enter.
+    ``course`` is known beforehand where no parameter changes when or how doses enter. ``moving`` says, where parameters
+    change with time, in which stretches each of ``wrt`` is differentiated by (1, else 0), (subject, stretch); absent:
+    in all.
     """
 
     block: Block
     wrt: tuple[str, ...]
     outputs: tuple[str, ...] | None = None
     course: Course | None = None
+    moving: Mapping[str, Floats] | None = None
+
+    def take(self, subjects: Integers) -> "Task":
+        """Give these subjects."""
+        if len(subjects) == self.block.subjects:
+            return self
+        moving = None if self.moving is None else {name: values[subjects] for name, values in self.moving.items()}
+        course = None if self.course is None else self.course.take(subjects)
+        return self._replace(block=self.block.take(subjects), course=course, moving=moving)
 
 
 def differentiate(task: Task) -> Derived:
     """Outputs of every subject where samples are due and their derivatives; NaN for a subject that failed."""
     block = task.block
-    if block.covariates is not None:
-        raise DataError(
-            f"sensitivities: {', '.join(block.covariates.values)} change with time (columns of the event table); "
-            "give each subject one value"
-        )
     check(block.model, task.wrt)
     system = variational(block.model, task.wrt, outputs=task.outputs)
     names = [name for name in block.model.output_names if task.outputs is None or name in task.outputs]
-    status, way = _prepare(task, system)
+    status, given = _prepare(task)
     good = np.flatnonzero(status == Status.ok)
     if good.size == block.subjects:
-        return _solve(block, way(good), system, names)
+        return _solve(task, given, system, names)
     shape = (block.subjects, block.samples.time.shape[1])
     values = {name: np.full(shape, np.nan) for name in names}
     slopes = {name: np.full((*shape, len(task.wrt)), np.nan) for name in names}
     if good.size:
-        found = _solve(block.take(good), way(good), system, names)
+        own = None if given is None else Administration(*(a[good] for a in given))
+        found = _solve(task.take(good), own, system, names)
         status[good] = found.status
         for name in names:
             values[name][good], slopes[name][good] = found.values[name], found.slopes[name]
     return Derived(values, slopes, status)
 
 
-def _prepare(task: Task, system: Variational) -> tuple[NDArray[np.int8], Callable[[Integers], Course]]:
-    """Status of each subject from its parameters alone, and the course of those that are sound."""
-    block, known = task.block, task.course
-    if known is None:
-        status, given = prepare(block)
-
-        def build(good: Integers) -> Course:
-            some = block.take(good)
-            return course(some, Administration(*(a[good] for a in given)), system, _parameters(some, system))
-
-        return status, build
+def _prepare(task: Task) -> tuple[NDArray[np.int8], Administration | None]:
+    """Status of each subject from its parameters alone, and how doses enter unless the course is known."""
+    block = task.block
+    if task.course is None:
+        return prepare(block)
     finite = np.all(np.isfinite(np.stack([*block.parameters.values()])), axis=0)
-    status = np.where(finite, Status.ok, Status.bad_parameter).astype(np.int8)
-    return status, lambda good: known if good.size == block.subjects else known.take(good)
+    for values in () if block.covariates is None else block.covariates.values.values():
+        finite &= np.all(np.isfinite(values), axis=1)
+    return np.where(finite, Status.ok, Status.bad_parameter).astype(np.int8), None
 
 
-def _solve(block: Block, way: Course, system: Variational, names: Sequence[str]) -> Derived:
+def _solve(task: Task, given: Administration | None, system: Variational, names: Sequence[str]) -> Derived:
     """Outputs and derivatives of subjects whose parameters and doses are sound."""
-    whole = replace(block, model=system.model, parameters=_parameters(block, system))
-    solved = solve(problem(whole, way.timeline), block.solver, system, way)
+    block, (whole, units) = task.block, _whole(task, system)
+    way = task.course
+    if way is None and given is not None:
+        way = course(block, given, system, whole)
+    if way is None:
+        raise AssertionError("a task without a course has doses that are laid out")
+    solved = solve(problem(whole, way.timeline), block.solver, system, way, whole.covariates)
     found = observe(whole, solved.samples, block.samples.time)
     wanted = ~np.isnan(block.samples.time)
     finite = np.all(np.isfinite(np.stack([*found.values()])) | ~wanted, axis=(0, 2))
     status = np.where((solved.status == Status.ok) & ~finite, Status.diverged, solved.status).astype(np.int8)
     values = {name: np.array(found[name]) for name in names}
-    shape = (*status.shape, block.samples.time.shape[1], 0)
-    slopes = {
-        name: np.stack([found[system.slopes[name, q]] for q in system.wrt], axis=2) if system.wrt else np.empty(shape)
-        for name in names
-    }
+    shape = (*status.shape, block.samples.time.shape[1], len(system.wrt))
+    slopes = {name: np.empty(shape) for name in names}
+    for name, slope in slopes.items():
+        for n, q in enumerate(system.wrt):
+            slope[:, :, n] = found[system.slopes[name, q]] / units[q][:, None]
     for part in (*values.values(), *slopes.values()):
         part[status != Status.ok] = np.nan
     return Derived(values, slopes, status)
 
 
-def _parameters(block: Block, system: Variational) -> dict[str, Floats]:
-    """Parameters and their scales."""
+def _whole(task: Task, system: Variational) -> tuple[Block, dict[str, Floats]]:
+    """Block of the variational equations; scale of each parameter, (subject)."""
+    block, covariates = task.block, task.block.covariates
+    units = {q: _scale(_some(task, q)) for q in system.wrt}
+    scales = {system.scales[q]: unit for q, unit in units.items()}
     parameters = {name: np.ascontiguousarray(values) for name, values in block.parameters.items()}
-    return parameters | {name: _scale(parameters[q]) for q, name in system.scales.items()}
+    if covariates is None or task.moving is None:
+        return replace(block, model=system.model, parameters=parameters | scales), units
+    moving = {system.scales[q]: task.moving[q] * unit[:, None] for q, unit in units.items()}
+    known = replace(covariates, values={**covariates.values, **moving})
+    return replace(block, model=system.model, parameters=parameters, covariates=known), units
+
+
+def _some(task: Task, q: str) -> Floats:
+    """Value of a parameter in a stretch in which it is differentiated by, (subject)."""
+    block = task.block
+    if q in block.parameters:
+        return block.parameters[q]
+    if block.covariates is None or task.moving is None:
+        raise DataError(f"sensitivities: {q} changes with time (a column of the event table); leave it out of wrt")
+    stretch = np.argmax(task.moving[q] > 0, axis=1)
+    return block.covariates.at(stretch)[q]
 
 
 def _scale(values: Floats) -> Floats:
@@ -116,4 +141,4 @@ def fixed_course(block: Block, wrt: tuple[str, ...], outputs: tuple[str, ...]) -
     status, given = prepare(block)
     if np.any(status != Status.ok):
         raise DataError("doses: a lag, bioavailability, duration or rate of the model is negative or not a number")
-    return course(block, given, system, _parameters(block, system))
+    return course(block, given, system, block)

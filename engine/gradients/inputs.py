@@ -1,17 +1,16 @@
 """Everything that puts something into a linear model's states before an observation, as padded arrays.
 
 Doses, initial amounts and constant productions are all inputs. Row i of an array holds the inputs of one kind into one
-state that precede observation i, padded to the longest row.
+state that precede observation i of an event table, padded to the longest row.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-import xarray as xr
 
-from engine.errors import DataError
+from engine.dosing.events import EventTable
 from engine.models.calculus import ZERO
 from engine.models.specification import Model
 from engine.models.structure import Linear
@@ -21,7 +20,6 @@ type Moment = tuple[float, float]
 """A time and a place in the table, which orders what happens at one time."""
 
 _FORMS: dict[float, Kind] = {0.0: "bolus", -1.0: "rate", -2.0: "duration"}
-_DEFAULTS = {"amt": 0.0, "cmt": 1, "rate": 0.0, "ii": 0.0, "addl": 0, "ss": 0, "evid": 1, "record": -1.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,60 +47,47 @@ class _Input(NamedTuple):
 
 
 class _Record(NamedTuple):
-    """A row of the table of doses."""
+    """A dose or a reset."""
 
-    subject: Any
     time: float
     amt: float
-    cmt: Any
+    cmt: int
     rate: float
     ii: float
     addl: int
-    ss: int
     evid: int
-    record: float
+    place: float
 
     @property
     def at(self) -> Moment:
         """When, and where in the table."""
-        return self.time, self.record
+        return self.time, self.place
 
 
-def read_inputs(model: Model, linear: Linear, doses: xr.Dataset, observations: xr.Dataset) -> tuple[Inputs, ...]:
+def read_inputs(model: Model, linear: Linear, table: EventTable) -> tuple[Inputs, ...]:
     """Inputs before every observation, one element for each kind and state that occurs.
 
     Parameters
     ----------
     model, linear
         The model, whose initial amounts and constant productions are inputs too.
-    doses
-        Dataset(dose) with ``subject``, ``time``, ``amt`` and, where they are needed, ``cmt`` (number from 1, 0 is
-        the first; or the state's name), ``rate``, ``ii``, ``addl``, ``evid``, and ``record`` (without it a dose
-        precedes an observation at the same time).
-    observations
-        Dataset(observation) with ``subject``, ``time`` and possibly ``record``.
+    table
+        Doses and observations, ``cmt`` by number; no steady states.
     """
-    records = _read(doses)
-    seen, times = observations["subject"].values, observations["time"].values.astype(float)
-    places = observations["record"].values if "record" in observations else np.full(len(times), np.inf)
-    rows: list[list[_Input]] = [[] for _ in times]
-    for subject in dict.fromkeys(seen.tolist()):
-        own, mine = [record for record in records if record.subject == subject], np.flatnonzero(seen == subject)
-        start = (min([*(record.time for record in own), *times[mine]]), -np.inf)
-        given = [*_constant(model, linear, start), *_doses(model, linear, own)]
-        resets = [record.at for record in own if record.evid in (3, 4)]
-        for i in mine:
-            rows[i] = _preceding(given, resets, (times[i], places[i]))
+    rows: list[list[_Input]] = []
+    seen = np.flatnonzero(table.evid == 0)
+    for n in range(len(table.ids)):
+        own = np.flatnonzero(table.subject == n).tolist()
+        records = [_record(table, i) for i in own if table.evid[i] in (1, 3, 4)]
+        given = [*_constant(model, linear, (float(table.time[own[0]]), -np.inf)), *_doses(model, linear, records)]
+        resets = [record.at for record in records if record.evid in (3, 4)]
+        rows += [_preceding(given, resets, (float(table.time[i]), float(i))) for i in own if table.evid[i] == 0]
     kinds = sorted({(entry.state, entry.kind) for row in rows for entry in row})
-    return tuple(_pack(rows, times, state, kind) for state, kind in kinds)
+    return tuple(_pack(rows, table.time[seen], state, kind) for state, kind in kinds)
 
 
-def _read(doses: xr.Dataset) -> list[_Record]:
-    if missing := [name for name in ("subject", "time", "amt") if name not in doses]:
-        raise DataError(f"doses lack {', '.join(missing)}; there are {', '.join(map(str, doses.variables))}")
-    count = doses["subject"].size
-    columns = [doses[name].values if name in doses else np.full(count, _DEFAULTS[name]) for name in _Record._fields]
-    return [_Record(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+def _record(table: EventTable, i: int) -> _Record:
+    return _Record._make([*(getattr(table, name)[i].item() for name in _Record._fields[:-1]), float(i)])
 
 
 def _doses(model: Model, linear: Linear, records: Sequence[_Record]) -> Iterator[_Input]:
@@ -110,16 +95,14 @@ def _doses(model: Model, linear: Linear, records: Sequence[_Record]) -> Iterator
         if record.evid in (3, 4):
             yield from _constant(model, linear, record.at)
         if record.evid in (1, 4):
-            yield from _repeated(model, record)
+            yield from _repeated(record)
 
 
-def _repeated(model: Model, record: _Record) -> Iterator[_Input]:
+def _repeated(record: _Record) -> Iterator[_Input]:
     """The dose of a record and its additional doses, which NONMEM gives before an observation at the same time."""
-    if record.ss:
-        raise DataError(f"subject {record.subject}: a steady-state dose (SS) cannot be fitted; give the earlier doses")
     kind = _FORMS.get(float(record.rate), "infusion")
     rate = record.rate if kind == "infusion" else 1.0
-    state = _state(model, record)
+    state = max(record.cmt - 1, 0)
     yield _Input(state, kind, record.at, record.at, record.amt, rate)
     for n in range(1, int(record.addl) + 1):
         yield _Input(state, kind, (record.time + n * record.ii, -1.0), record.at, record.amt, rate)
@@ -132,15 +115,6 @@ def _constant(model: Model, linear: Linear, at: Moment) -> Iterator[_Input]:
             yield _Input(i, "initial", at, at)
         if linear.forcing[i] != ZERO:
             yield _Input(i, "forcing", at, at)
-
-
-def _state(model: Model, record: _Record) -> int:
-    names, cmt = model.state_names, record.cmt
-    if isinstance(cmt, str) and cmt in names:
-        return names.index(cmt)
-    if isinstance(cmt, str) or not 0 <= cmt <= len(names):
-        raise DataError(f"subject {record.subject}: a dose goes into {cmt!r}; states are {', '.join(names)} (from 1)")
-    return max(int(cmt) - 1, 0)
 
 
 def _preceding(given: Sequence[_Input], resets: Sequence[Moment], moment: Moment) -> list[_Input]:

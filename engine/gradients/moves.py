@@ -9,7 +9,7 @@ its own rate changes f. So what S gains is known beforehand, and is a dose into 
 leaves its state depend on the states: there it is found when the state is known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.block import Block
-from engine.dosing.arrivals import Administration, Flow, arrivals
+from engine.dosing.arrivals import Administration, Flow, arrivals, by_dose, dose_stretches
 from engine.dosing.nodes import Places, lay_out
 from engine.dosing.schedule import STEADY, STEPS, Flags, Floats, Integers, Schedule, Speed
 from engine.dosing.timeline import SteadyState, Timeline
@@ -87,7 +87,7 @@ class Course:
         return Course(self.timeline.take(subjects), shifts, self.breaks[subjects], settlings)
 
 
-def course(block: Block, given: Administration, system: Variational, values: Mapping[str, Floats]) -> Course:
+def course(block: Block, given: Administration, system: Variational, whole: Block) -> Course:
     """Timeline of a block's states and derivatives.
 
     Parameters
@@ -98,21 +98,28 @@ def course(block: Block, given: Administration, system: Variational, values: Map
         How doses enter its states.
     system
         Its variational equations.
-    values
-        Parameters of the variational equations, (subject).
+    whole
+        The same subjects with these, and their scales.
     """
-    flow, steady = arrivals(block.schedule, given)
-    timeline, places = lay_out(block.schedule, flow, steady, block.samples)
-    slopes = {
-        q: _slopes(block, flow, given, _administered(system.base, q), values[system.scales[q]])
-        for q in moving(system.base, system.wrt)
-    }
-    laid = Laid(system, timeline, flow, places, block.subjects, values)
+    flow, steady = arrivals(block.schedule, given, block.covariates)
+    timeline, places = lay_out(block.schedule, flow, steady, block.samples, block.covariates)
+    slopes = {}
+    if moved := moving(system.base, system.wrt):
+        names, own = _at_doses(whole), by_dose(block.schedule, given, block.covariates)
+        slopes = {q: _slopes(block, flow, own, _Change(system.base, q, names, system.scales[q])) for q in moved}
+    laid = Laid(system, timeline, flow, places, block.subjects, whole.at)
     settlings = [
         Settling(one, {q: _column(slope, column) for q, slope in slopes.items()})
         for (column, _), one in zip(steady, timeline.steady, strict=True)
     ]
     return laid.course(slopes, settlings)
+
+
+def _at_doses(whole: Block) -> dict[str, Floats]:
+    """Parameters that each dose has, (subject, dose), or (subject, 1) where they do not change."""
+    if whole.covariates is None:
+        return whole.at(np.zeros((whole.subjects, 1), dtype=np.int64))
+    return whole.at(dose_stretches(whole.schedule, whole.covariates))
 
 
 def _column(slopes: Slopes, column: int) -> Slopes:
@@ -140,36 +147,47 @@ def _administered(model: Model, q: str) -> dict[str, dict[int, Expression]]:
     return found
 
 
-def _slopes(
-    block: Block, flow: Flow, given: Administration, changes: dict[str, dict[int, Expression]], scale: Floats
-) -> Slopes:
-    """How each dose as it arrives changes with one parameter."""
+class _Change(NamedTuple):
+    """How what is declared for doses changes with a parameter; ``names`` are the values of all at the doses."""
+
+    model: Model
+    q: str
+    names: Mapping[str, Floats]
+    scale: str
+
+    def __call__(self, field: str, into: Integers, column: Integers) -> Floats:
+        """Derivative of a field by the parameter, times its scale, at doses in these columns of a schedule."""
+        result = np.zeros(into.shape)
+        known = {n: v[:, column] if v.shape[1] > 1 else v for n, v in self.names.items()}
+        for state, slope in _administered(self.model, self.q)[field].items():
+            result = np.where(into == state, evaluate(slope, known, ARRAYS) * known[self.scale], result)
+        return result
+
+
+def _slopes(block: Block, flow: Flow, own: Administration, change: _Change) -> Slopes:
+    """How each dose as it arrives changes with one parameter; ``own`` is how each dose of the schedule enters."""
     shape = (block.subjects, flow.exists.shape[1])
     into, column = np.broadcast_to(flow.into, shape), flow.event[0]
 
-    def each(values: Floats) -> Floats:
-        return np.take_along_axis(values, into, axis=1)
+    def by(field: str) -> Floats:
+        return change(field, into, column)
 
-    def change(field: str) -> Floats:
-        result = np.zeros((block.subjects, len(block.model.states)))
-        for state, slope in changes[field].items():
-            result[:, state] = evaluate(slope, block.parameters, ARRAYS) * scale
-        return each(result)
+    def each(values: NDArray[Any]) -> NDArray[Any]:
+        return np.broadcast_to(values[:, column], shape)
 
     schedule = block.schedule
-    speed = np.broadcast_to(schedule.speed[:, column], shape)
-    value, dose = (np.broadcast_to(a[:, column], shape) for a in (schedule.value, schedule.amount))
-    lag, amount = change("lag"), dose * change("bioavailability")
-    length, own = each(given.duration), each(given.rate)
-    whole = dose * each(given.bioavailability)
+    speed, value, dose = each(schedule.speed), each(schedule.value), each(schedule.amount)
+    lag, amount = by("lag"), dose * by("bioavailability")
+    length, fast = each(own.duration), each(own.rate)
+    whole = dose * each(own.bioavailability)
     with np.errstate(all="ignore"):
         rate = np.select(
             [speed == Speed.duration, speed == Speed.modelled_rate, speed == Speed.modelled_duration],
-            [amount / value, change("rate"), amount / length - whole * change("duration") / length**2], 0.0,
+            [amount / value, by("rate"), amount / length - whole * by("duration") / length**2], 0.0,
         )  # fmt: skip
         longer = np.select(
             [speed == Speed.rate, speed == Speed.modelled_rate, speed == Speed.modelled_duration],
-            [amount / value, amount / own - whole * change("rate") / own**2, change("duration")], 0.0,
+            [amount / value, amount / fast - whole * by("rate") / fast**2, by("duration")], 0.0,
         )  # fmt: skip
     begin = np.where(flow.key % STEPS == STEADY, 0.0, lag)  # under way at a steady state: cut at its record
     exists = np.broadcast_to(flow.exists, shape)
@@ -189,14 +207,14 @@ def _stopped(schedule: Schedule, flow: Flow) -> Flags:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Laid:
-    """Doses at their nodes, and what they do to the derivatives."""
+    """Doses at their nodes, and what they do to the derivatives; ``at`` gives the parameters in stretches."""
 
     system: Variational
     timeline: Timeline
     flow: Flow
     places: Places
     subjects: int
-    values: Mapping[str, Floats]
+    at: Callable[[Integers], Mapping[str, Floats]]
 
     def course(self, slopes: Mapping[str, Slopes], settlings: Sequence[Settling] = ()) -> Course:
         """Timeline with what the derivatives gain, and the breaks where that depends on the states."""
@@ -252,9 +270,15 @@ class Laid:
 
     def _leaving(self, state: int) -> list[tuple[int, Floats]]:
         """What a unit in ``state`` changes the rate of each state by, at the doses, (subject, dose)."""
-        names = {name: values[:, None] for name, values in self.values.items()} | {"t": self.flow.begin}
+        names = {**self.at(self._stretch()), "t": self.flow.begin}
         column = [row[state] for row in jacobian(self.system.base)]
         return [(n, evaluate(entry, names, ARRAYS)) for n, entry in enumerate(column) if entry != ZERO]
+
+    def _stretch(self) -> Integers:
+        """Stretch of the node of each dose, (subject, dose)."""
+        stops = np.zeros((1, 1), dtype=np.int64) if self.timeline.stops is None else self.timeline.stops
+        found = np.sum(self.places.begin[:, :, None] >= stops[:, None, :-1], axis=2)
+        return np.asarray(np.broadcast_to(found, (self.subjects, self.flow.exists.shape[1])), dtype=np.int64)
 
     def _move(self, jump: Floats, slopes: Slopes, here: Flags) -> None:
         """Amounts that change, and infusions that begin or end later."""

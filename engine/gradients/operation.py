@@ -11,29 +11,63 @@ from typing import Any
 import numba
 import numpy as np
 import pytensor.tensor as pt
-from numpy.typing import NDArray
-from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.gradient import DisconnectedType
-from pytensor.graph.basic import Apply, Constant
+from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import node_rewriter
-from pytensor.graph.traversal import ancestors
 from pytensor.link.numba.dispatch import basic as dispatch
-from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.rewriting.basic import register_specialize
 
 from engine import block as blocks
 from engine.block import Block
-from engine.errors import DataError, ModelError
+from engine.dosing.covariates import Covariates
+from engine.dosing.nodes import Samples
+from engine.dosing.schedule import Flags, Floats, Integers, Schedule
 from engine.gradients import forward
 from engine.gradients.continuity import check
 from engine.gradients.forward import Task
 from engine.gradients.moves import Course, moving
+from engine.gradients.parameters import Given, is_free, read_parameters
 from engine.gradients.records import Observed
 from engine.models.specification import Model
 from engine.solvers.base import Solver
 
-type Floats = NDArray[np.float64]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Copies:
+    """Courses to solve; a course of several occasions stands once for each that its derivatives are asked for.
+
+    Attributes
+    ----------
+    course
+        Course of each copy.
+    occasion
+        Occasion of each of its stretches, (copy, stretch).
+    own
+        Occasion whose parameters the copy is differentiated by; ``first``: and by those that are the same in all.
+    schedule, samples, stretches
+        Doses, samples and data of the copies.
+    """
+
+    course: Integers
+    occasion: Integers
+    own: Integers
+    first: Flags
+    schedule: Schedule
+    samples: Samples
+    stretches: Covariates
+
+    @classmethod
+    def of(cls, observed: Observed, given: Given, *, derive: bool) -> "Copies":
+        """One of each course, or as many as its derivatives need."""
+        pairs = [np.unique(one[:count]) for one, count in zip(given.occasion, given.stretches.count, strict=True)]
+        pairs = pairs if derive else [one[:1] for one in pairs]
+        course = np.repeat(np.arange(len(pairs)), [len(one) for one in pairs])
+        samples = Samples._make(values[course] for values in observed.samples)
+        return cls(
+            course, given.occasion[course], np.concatenate(pairs), np.diff(course, prepend=-1) != 0,
+            observed.schedule.take(course), samples, given.stretches.take(course),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,51 +78,108 @@ class Work:
     ----------
     model, solver
         The equations and who solves them.
-    output
-        Name of the output that is observed.
     observed
-        Doses and samples.
+        Doses and requests.
     names
-        Parameters that come in, as columns; ``wrt`` are those to differentiate by, ``fixed`` the others' values.
+        Parameters that come in, as columns: one each, or as many as ``occasions`` says for those that differ between
+        occasions. ``wrt`` are those to differentiate by, ``fixed`` the values of those that are numbers.
+    plain, copies
+        Courses to solve without derivatives, and with them.
     course
         Nodes, when none of ``names`` changes when or how doses enter.
     """
 
     model: Model
     solver: Solver
-    output: str
     observed: Observed
     names: tuple[str, ...]
+    occasions: Mapping[str, int]
     wrt: tuple[str, ...]
     fixed: Mapping[str, float]
+    plain: Copies
+    copies: Copies
     course: Course | None = None
 
     def settled(self) -> "Work":
         """The same, with its course where that does not change."""
         if moving(self.model, self.names):
             return self
-        block = self._block(np.ones((int(self.observed.people.max(initial=0)) + 1, len(self.names))))
-        return replace(self, course=forward.fixed_course(block, self.wrt, (self.output,)))
+        people = int(self.observed.people.max(initial=0)) + 1
+        block = self._block(np.ones((people, sum(self._widths))), self.copies)
+        return replace(self, course=forward.fixed_course(block, self.wrt, self.observed.outputs))
+
+    @property
+    def _widths(self) -> list[int]:
+        return [self.occasions.get(name, 1) for name in self.names]
+
+    @property
+    def columns(self) -> list[int]:
+        """Columns that are differentiated by."""
+        each = zip(self._starts.items(), self._widths, strict=True)
+        found = {name: range(start, start + width) for (name, start), width in each}
+        return [column for name in self.wrt for column in found[name]]
+
+    @property
+    def _starts(self) -> dict[str, int]:
+        """First column of each of ``names``."""
+        return dict(zip(self.names, np.cumsum([0, *self._widths]).tolist(), strict=False))
 
     def values(self, theta: Floats) -> Floats:
-        """Predictions, (observation), of parameters (subject, name)."""
-        return self._pick(blocks.simulate(self._block(theta)).values[self.output])
+        """Predictions, (row), of parameters (subject, column)."""
+        return self._pick(blocks.simulate(self._block(theta, self.plain)).values, self.observed.row)
 
     def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
-        """Predictions, (observation), and their derivatives, (observation, wrt)."""
-        found = forward.differentiate(Task(self._block(theta), self.wrt, (self.output,), self.course))
-        return self._pick(found.values[self.output]), self._pick(found.slopes[self.output])
+        """Predictions, (row), and their derivatives, (row, column differentiated by)."""
+        block, copies, row = self._block(theta, self.copies), self.copies, self.observed.row
+        found = forward.differentiate(Task(block, self.wrt, self.observed.outputs, self.course, self._moving()))
+        first = np.searchsorted(copies.course, np.arange(len(self.observed.people)))
+        result, column = np.zeros((len(row), len(self.columns))), 0
+        every = np.searchsorted(copies.course, row, side="right") - first[row]
+        again = np.repeat(np.arange(len(row)), every)
+        copy = first[row][again] + np.arange(len(again)) - np.repeat(np.cumsum(every) - every, every)
+        slopes = self._pick(found.slopes, copy, again)
+        for n, name in enumerate(self.wrt):
+            if width := self.occasions.get(name):
+                result[again, column + copies.own[copy]] = slopes[:, n]
+            else:
+                result[:, column] = slopes[copies.first[copy], n]
+            column += width or 1
+        return self._pick(found.values, first[row]), result
 
-    def _block(self, theta: Floats) -> Block:
-        own = theta[self.observed.people]
-        count = len(own)
-        known = {name: np.full(count, value) for name, value in self.fixed.items()}
-        known |= {name: np.ascontiguousarray(own[:, n]) for n, name in enumerate(self.names)}
-        parameters = {name: known[name] for name in self.model.parameter_names}
-        return Block(self.model, self.solver, parameters, self.observed.schedule, self.observed.samples)
+    def _block(self, theta: Floats, copies: Copies) -> Block:
+        own, count = theta[self.observed.people[copies.course]], len(copies.course)
+        known = {name: np.full((count, 1), value) for name, value in self.fixed.items()}
+        known |= copies.stretches.values
+        for name, start in self._starts.items():
+            column = start + (copies.occasion if name in self.occasions else np.zeros((count, 1), dtype=np.int64))
+            known[name] = np.take_along_axis(own, column, axis=1)
+        width = copies.stretches.until.shape[1]
+        steady = {n: np.ascontiguousarray(known[n][:, 0]) for n in self.model.parameter_names if known[n].shape[1] == 1}
+        if width == 1:
+            return Block(self.model, self.solver, steady, copies.schedule, copies.samples)
+        changing = {name: values for name, values in known.items() if name not in steady}
+        covariates = replace(copies.stretches, values=changing)
+        return Block(self.model, self.solver, steady, copies.schedule, copies.samples, covariates)
 
-    def _pick(self, values: Floats) -> Floats:
-        return np.ascontiguousarray(values[self.observed.row, self.observed.slot])
+    def _moving(self) -> dict[str, Floats] | None:
+        """Whether each copy is differentiated by a parameter in each of its stretches, (copy, stretch)."""
+        copies = self.copies
+        if copies.stretches.until.shape[1] == 1:
+            return None
+        here = (copies.occasion == copies.own[:, None]).astype(np.float64)
+        shared = np.where(copies.first[:, None], np.ones_like(here), 0.0)
+        return {name: here if name in self.occasions else shared for name in self.wrt}
+
+    def _pick(self, values: Mapping[str, Floats], course: Integers, rows: Integers | None = None) -> Floats:
+        """Values of what is asked for, (row, ...), of these courses; all rows, or those named."""
+        chosen = np.arange(len(course)) if rows is None else rows
+        kind, slot = self.observed.kind[chosen], self.observed.slot[chosen]
+        each = [values[name] for name in self.observed.outputs]
+        found = np.empty((len(course), *each[0].shape[2:]))
+        for number, one in enumerate(each):
+            mine = np.flatnonzero(kind == number)
+            found[mine] = one[course[mine], slot[mine]]
+        return found
 
 
 class Solve(Op):
@@ -119,9 +210,9 @@ class Solve(Op):
         return self.work.slopes(theta) if self.derive else (self.work.values(theta),)
 
     def infer_shape(self, node: Any, shapes: Any) -> list[Any]:  # noqa: ARG002
-        """As many as there are observations."""
+        """As many as there are rows."""
         count = len(self.work.observed.row)
-        return [(count,), (count, len(self.work.wrt))][: 1 + self.derive]
+        return [(count,), (count, len(self.work.columns))][: 1 + self.derive]
 
     def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
         """Each observation's derivatives, weighted and summed over the observations of a subject."""
@@ -130,10 +221,9 @@ class Solve(Op):
         work = self.work
         subject = work.observed.people[work.observed.row]
         weighted = gradients[0][:, None] * outputs[1]
-        columns = [work.names.index(q) for q in work.wrt]
         nothing: Any = pt.zeros(inputs[0].shape)
-        own: Any = pt.zeros((inputs[0].shape[0], len(work.wrt)))
-        return [nothing[:, columns].set(own[subject].inc(weighted))]
+        own: Any = pt.zeros((inputs[0].shape[0], len(work.columns)))
+        return [nothing[:, work.columns].set(own[subject].inc(weighted))]
 
 
 def _compile(op: Solve, node: Any, **_: Any) -> tuple[Callable[..., Any], None]:
@@ -173,65 +263,57 @@ _specialize(_rewriter([Solve])(_leave_out_derivatives), "fast_compile", name="le
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Integration:
-    """An output at every observation of a data set, as a function of the subjects' parameters, by solving equations.
+    """Outputs at every row of a table of requests, as a function of the subjects' parameters, by solving equations.
 
     Attributes
     ----------
     model, solver
         Any model, and who solves it.
-    output
-        Name of one of its outputs.
     subjects
         Number of subjects the parameters are of.
     subject
-        For each observation the position of its subject among the parameters.
+        For each row the position of its subject among the parameters.
     time
-        Time of each observation.
+        Time of each row.
     observed
-        Doses and samples.
+        Doses and requests.
     """
 
     model: Model
     solver: Solver
-    output: str
     subjects: int
-    subject: NDArray[np.int64]
+    subject: Integers
     time: Floats
     observed: Observed
 
     def __call__(self, parameters: Mapping[str, Any]) -> Any:
-        """Output at every observation, dims (observation).
+        """Output at every row, dims (row).
 
         Parameters
         ----------
         parameters
-            For each of the model's parameters a tensor over subjects, or one number for all of them. Derivatives are
-            computed for those that depend on something random or unknown.
+            For each of the model's parameters a tensor over subjects, (subject, occasion) where it differs between
+            occasions, or one number for all. Those left out are columns of the data. Derivatives are computed for
+            those that depend on something random or unknown.
         """
-        if missing := [name for name in self.model.parameter_names if name not in parameters]:
-            raise ModelError(f"model {self.model.name} needs a value for {', '.join(missing)}")
-        given: dict[str, Any] = {name: pt.as_tensor(parameters[name]) for name in self.model.parameter_names}
-        names = tuple(name for name, value in given.items() if not _is_number(value))
-        fixed = {name: float(given[name].data) for name in given if name not in names}
-        wrt = tuple(name for name in names if _is_free(given[name]))
+        given = read_parameters(self.model, self.observed, parameters, self.subjects)
+        fixed = given.numbers
+        tensors = {name: value.astype("float64") for name, value in given.tensors.items() if name not in fixed}
+        wrt = tuple(name for name, value in tensors.items() if is_free(value))
         check(self.model, wrt)
-        work = Work(self.model, self.solver, self.output, self.observed, names, wrt, fixed).settled()
-        columns = [self._column(name, given[name]) for name in names]
-        theta = pt.stack(columns, axis=1) if columns else pt.zeros((self.subjects, 0))
+        several = int(self.observed.occasion.max(initial=0)) + 1
+        occasions = {name: several for name, value in tensors.items() if value.ndim == 2}
+        plain, copies = (Copies.of(self.observed, given, derive=derive) for derive in (False, True))
+        names = tuple(tensors)
+        work = Work(self.model, self.solver, self.observed, names, occasions, wrt, fixed, plain, copies).settled()
+        columns = [self._columns(value, several) for value in tensors.values()]
         operation: Any = Solve(work, derive=True)
+        join: Any = pt.concatenate
+        theta = join(columns, axis=1) if columns else pt.zeros((self.subjects, 0))
         return operation(theta)[0]
 
-    def _column(self, name: str, value: Any) -> Any:
-        if value.ndim > 1 or (value.ndim == 1 and value.type.shape[0] not in (None, self.subjects)):
-            raise DataError(f"{name} has the shape {value.type.shape}, wanted one value for {self.subjects} subjects")
-        return pt.broadcast_to(value.astype("float64"), (self.subjects,))
-
-
-def _is_number(value: Any) -> bool:
-    return value.ndim == 0 and isinstance(value, Constant)
-
-
-def _is_free(value: Any) -> bool:
-    """Whether a tensor depends on a random generator or on an unknown input, not on constants and data alone."""
-    roots = [one for one in ancestors([value]) if one.owner is None]
-    return any(isinstance(one.type, RandomType) or not isinstance(one, Constant | SharedVariable) for one in roots)
+    def _columns(self, value: Any, occasions: int) -> Any:
+        """Columns (subject, 1), or (subject, occasion)."""
+        if value.ndim == 2:
+            return value[:, :occasions]
+        return pt.broadcast_to(value, (self.subjects,))[:, None]

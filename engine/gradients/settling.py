@@ -124,7 +124,8 @@ def _cycle(seeded: Variational, settling: Settling, parameters: Mapping[str, Flo
         slopes[q] = Slopes._make(np.where(flow.exists, values, 0.0) for values in parts)
     samples = Samples(length[:, None], np.full((count, 1), AFTER))
     timeline, places = lay_out(_empty(count), flow, [], samples)
-    return Laid(seeded, timeline, flow, places, count, parameters).course(slopes)
+    names = {name: values[:, None] for name, values in parameters.items()}
+    return Laid(seeded, timeline, flow, places, count, lambda _: names).course(slopes)
 
 
 def _side(*columns: NDArray[Any]) -> NDArray[Any]:

@@ -6,14 +6,15 @@ With :math:`S_{iq} = c_q\, \partial x_i / \partial q` the states grow by
 
 (Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, 1993, section I.14, doi:10.1007/978-3-540-78862-1).
 A scale :math:`c_q` of the size of the parameter counts a derivative in the unit of its state, so that a tolerance means
-the same for both. The derivatives of a linear model are linear.
+the same for both. While the scale is 0 a parameter does not count: with scales that change with time, the derivatives
+are those by the value that a parameter has during some of the time. The derivatives of a linear model are linear.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from engine.models.calculus import ZERO, add, differentiate, divide, multiply, simplify
+from engine.models.calculus import ZERO, add, differentiate, multiply, simplify
 from engine.models.expression import Expression, Name, Number
 from engine.models.specification import Model, Output, Parameter, State
 
@@ -39,7 +40,7 @@ class Variational:
     scales
         Name of the scale of each of ``wrt``.
     slopes
-        Name of the derivative of each output by each of ``wrt``.
+        Name of the derivative of each output by each of ``wrt``, times the scale.
     """
 
     base: Model
@@ -124,7 +125,7 @@ class _Builder:
         for one in self.outputs:
             partials = self._partials(one.name, one.value)
             for q in self.wrt:
-                yield one, q, divide(self._total(partials, q), Name(self.scales[q]))
+                yield one, q, self._total(partials, q)
 
     def _name(self, wish: str) -> str:
         while wish in self.taken:
