@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from cohorts.calibration.data import IndividualData as IndividualData
     from cohorts.calibration.diagnosis import Gates as Gates
     from cohorts.calibration.diagnosis import diagnose as diagnose
+    from cohorts.calibration.integration import marginal_likelihood as marginal_likelihood
     from cohorts.calibration.rows import requests as requests
     from cohorts.calibration.sampling import calibrate as calibrate
+    from cohorts.covariates.fitting import fit_covariates as fit_covariates
+    from cohorts.covariates.tables import load_table as load_table
+    from cohorts.covariates.tables import tables as tables
     from cohorts.drawing.cohort import draw as draw
+    from cohorts.fhir.codes import load_codes as load_codes
+    from cohorts.fhir.reading import read_fhir as read_fhir
+    from cohorts.fhir.writing import write_fhir as write_fhir
     from cohorts.files.cohort import read_cohort as read_cohort
     from cohorts.files.cohort import write_cohort as write_cohort
     from cohorts.files.posterior import read_posterior as read_posterior
@@ -36,9 +43,15 @@ if TYPE_CHECKING:
     from cohorts.twins.learning import twin as twin
     from cohorts.twins.learning import twin_cohort as twin_cohort
     from cohorts.twins.patient import Twin as Twin
+    from cohorts.twins.patient import TwinCohort as TwinCohort
+    from cohorts.twins.recommending import Recommendation as Recommendation
     from cohorts.twins.records import PatientRecord as PatientRecord
+    from cohorts.twins.targets import DosePlan as DosePlan
+    from cohorts.twins.targets import DoseTarget as DoseTarget
 
 _HOME = {
+    "DosePlan": "twins.targets",
+    "DoseTarget": "twins.targets",
     "Gates": "calibration.diagnosis",
     "IndividualData": "calibration.data",
     "Limits": "quality.gate",
@@ -46,31 +59,42 @@ _HOME = {
     "PatientRecord": "twins.records",
     "Population": "specification.population",
     "Quality": "quality.gate",
+    "Recommendation": "twins.recommending",
     "Residual": "specification.residuals",
     "Twin": "twins.patient",
+    "TwinCohort": "twins.patient",
     "assess": "quality.gate",
     "calibrate": "calibration.sampling",
     "diagnose": "calibration.diagnosis",
     "disclosure": "quality.disclosure",
     "draw": "drawing.cohort",
     "fidelity": "quality.fidelity",
+    "fit_covariates": "covariates.fitting",
     "hold_out": "quality.records",
+    "load_codes": "fhir.codes",
     "load_population": "specification.reading",
+    "load_table": "covariates.tables",
+    "marginal_likelihood": "calibration.integration",
     "match_baseline": "matching.weighting",
     "populations": "specification.reading",
-    "requests": "calibration.rows",
     "predictive_check": "judgement.predictive",
     "read_cohort": "files.cohort",
+    "read_fhir": "fhir.reading",
     "read_posterior": "files.posterior",
+    "requests": "calibration.rows",
+    "tables": "covariates.tables",
     "twin": "twins.learning",
     "twin_cohort": "twins.learning",
     "write_cohort": "files.cohort",
     "write_draws": "files.posterior",
+    "write_fhir": "fhir.writing",
     "write_posterior": "files.posterior",
 }
 
 __all__ = [
     "CalibrationError",
+    "DosePlan",
+    "DoseTarget",
     "Gates",
     "IndividualData",
     "Limits",
@@ -79,26 +103,35 @@ __all__ = [
     "Population",
     "PopulationError",
     "Quality",
+    "Recommendation",
     "Residual",
     "Twin",
+    "TwinCohort",
     "assess",
     "calibrate",
     "diagnose",
     "disclosure",
     "draw",
     "fidelity",
+    "fit_covariates",
     "hold_out",
+    "load_codes",
     "load_population",
+    "load_table",
+    "marginal_likelihood",
     "match_baseline",
     "populations",
     "predictive_check",
     "read_cohort",
+    "read_fhir",
     "read_posterior",
     "requests",
+    "tables",
     "twin",
     "twin_cohort",
     "write_cohort",
     "write_draws",
+    "write_fhir",
     "write_posterior",
 ]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cohorts.twins.recommending import Recommendation
-    from cohorts.twins.targets import Plan, Target
+    from cohorts.twins.targets import DosePlan, DoseTarget
 
 LEAST = 400.0
 """Effective sample size below which a posterior is not to be used."""
@@ -295,7 +295,7 @@ class Twin:
         whole = self.group.forecast(times, doses, outputs=outputs, level=level, occasion=occasion)
         return whole.isel(subject=0, drop=True)
 
-    def dose_for(self, target: "Target", plan: "Plan", **search: Any) -> "Recommendation":
+    def dose_for(self, target: "DoseTarget", plan: "DosePlan", **search: Any) -> "Recommendation":
         """The dose, and interval between doses, that meets a target.
 
         Parameters

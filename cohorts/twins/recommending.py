@@ -12,7 +12,7 @@ from cohorts.specification.quantities import Array
 from cohorts.twins import weighted
 from cohorts.twins.forecasting import ahead, courses_of, values
 from cohorts.twins.records import PatientRecord
-from cohorts.twins.targets import METRICS, Plan, Target
+from cohorts.twins.targets import METRICS, DosePlan, DoseTarget
 
 if TYPE_CHECKING:
     from cohorts.twins.patient import Twin
@@ -62,8 +62,8 @@ class _Search:
     """A search under way: which twin, for what, and the particles that are looked at."""
 
     twin: "Twin"
-    target: Target
-    plan: Plan
+    target: DoseTarget
+    plan: DosePlan
     draw: "Index"
     x: Array
     weight: Array
@@ -98,7 +98,7 @@ class _Search:
 
 
 def recommend(
-    twin: "Twin", target: Target, plan: Plan, *, particles: int = 1000, occasion: str = "same"
+    twin: "Twin", target: DoseTarget, plan: DosePlan, *, particles: int = 1000, occasion: str = "same"
 ) -> Recommendation:
     """The dose and interval that meet a target.
 
@@ -166,13 +166,13 @@ def _tried(search: _Search, amounts: Array, interval: float) -> xr.Dataset:
     return xr.Dataset({n: ("candidate", v) for n, v in columns.items()})
 
 
-def _meets(target: Target, probability: Array | float, expected: Array | float) -> Array:
+def _meets(target: DoseTarget, probability: Array | float, expected: Array | float) -> Array:
     if target.probability is None:
         return np.asarray((np.asarray(expected) >= target.low) & (np.asarray(expected) <= target.high))
     return np.asarray(np.asarray(probability) >= target.probability)
 
 
-def _pick(target: Target, table: xr.Dataset) -> int:
+def _pick(target: DoseTarget, table: xr.Dataset) -> int:
     """Position of the best of the doses tried; `recommend` says which that is."""
     p, m = table["probability"].to_numpy(), table["expected"].to_numpy()
     meets = _meets(target, p, m)
@@ -187,7 +187,9 @@ def _pick(target: Target, table: xr.Dataset) -> int:
     return int(np.argmin(np.abs(m - goal)))
 
 
-def _statement(target: Target, plan: Plan, met: bool, dose: tuple[float, float], found: dict[str, float]) -> str:
+def _statement(
+    target: DoseTarget, plan: DosePlan, met: bool, dose: tuple[float, float], found: dict[str, float]
+) -> str:
     reached = f"P({target.text}) = {found['probability']:.3f} (Monte Carlo error {found['probability_mcse']:.3f})"
     value = f"expected {target.metric} {found['expected']:.4g} (Monte Carlo error {found['expected_mcse']:.2g})"
     wanted = (

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import xarray as xr
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from cohorts.calibration.data import IndividualData
 from cohorts.errors import PopulationError
 from cohorts.specification.quantities import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns of a table by name, all of one length."""
@@ -74,6 +78,8 @@ class PatientRecord:
         A number or the name of a level each.
     name
         What the patient is called.
+    start
+        Date of time 0, where it is known.
 
     Raises
     ------
@@ -85,6 +91,7 @@ class PatientRecord:
     doses: Any
     covariates: Mapping[str, float | str]
     name: str = "patient"
+    start: datetime | None = None
 
     def __post_init__(self) -> None:
         """Bring both tables into one form."""
@@ -105,7 +112,9 @@ class PatientRecord:
             field: {n: np.concatenate([v, getattr(later, field)[n]]) for n, v in getattr(self, field).items()}
             for field in ("observations", "doses")
         }
-        return PatientRecord(**both, covariates={**self.covariates, **later.covariates}, name=self.name)
+        return PatientRecord(
+            **both, covariates={**self.covariates, **later.covariates}, name=self.name, start=self.start
+        )
 
     def until(self, time: float) -> "PatientRecord":
         """What was known at a time: doses and measurements up to it."""
@@ -121,6 +130,23 @@ class PatientRecord:
             for field, table in (("observations", self.observations), ("doses", self.doses))
         }
         return replace(self, **kept)
+
+    def to_nonmem(self) -> "pd.DataFrame":
+        """The record as a NONMEM data set: ``ID``, ``TIME``, ``AMT``, ``EVID``, ``DV`` ... and the covariates.
+
+        A measurement at the time of a dose stands before it.
+        """
+        import pandas as pd
+
+        seen, doses = self.observations, self.doses
+        rows = pd.concat([
+            pd.DataFrame({"TIME": seen["time"], "DV": np.where(seen["blq"], seen["lloq"], seen["dv"]), "EVID": 0,
+                          "DVID": seen["output"], "BLQ": seen["blq"].astype(int)}),
+            pd.DataFrame({n.upper(): doses[n] for n in ("time", "amt", "cmt", "rate", "ii", "addl", "ss", "evid")}),
+        ])  # fmt: skip
+        rows = rows.sort_values("TIME", kind="stable", ignore_index=True).assign(**self.covariates)
+        rows.insert(0, "ID", self.name)
+        return rows.assign(MDV=(rows["EVID"] != 0).astype(int))
 
     @property
     def data(self) -> IndividualData:

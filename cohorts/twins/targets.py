@@ -59,7 +59,7 @@ METRICS: dict[str, Metric] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DoseTarget:
     """What is wanted of a patient's true values.
 
     Attributes
@@ -114,7 +114,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DosePlan:
     """How doses to come would be given, and which are allowed.
 
     Attributes
@@ -201,7 +201,7 @@ class Plan:
         """How many doses are begun within the horizon."""
         return math.ceil(self.horizon / interval - 1e-9)
 
-    def grid(self, target: Target, interval: float) -> Grid:
+    def grid(self, target: DoseTarget, interval: float) -> Grid:
         """Times at which the target needs values, in a window that ends with the last interval."""
         end = self.start + self.count(interval) * interval
         begin = end - (interval if target.window is None else target.window)

@@ -1,0 +1,1 @@
+"""Patients in and out of FHIR R4 bundles: Patient, Observation and MedicationAdministration."""
