@@ -8,6 +8,7 @@ much the data tell of each patient. Papaspiliopoulos, Roberts & Skold 2007, doi:
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pymc as pm
 
 from cohorts.errors import PopulationError
@@ -72,7 +73,8 @@ def between_subjects(
             row = factors[block][i]
             mid = mid + sum(omega * row[j] * made[block.of[j]] for j in range(i))
             scale = omega * row[i]
-        made[p.name] = _weighted(p.name, mid, scale, weights[p.name])
+        start = SCALES[p.scale].link(p.typical.centre, p.limits, np)
+        made[p.name] = _weighted(p.name, mid - start, scale, weights[p.name])
     return made
 
 
@@ -84,6 +86,10 @@ def _in_order(population: Population) -> list[Parameter]:
 
 
 def _weighted(name: str, mid: Value, scale: Value, weight: Value) -> Value:
+    """Standard normal deviation from a variable that is it (weight 0) or the parameter on its scale (weight 1).
+
+    On its scale the parameter is counted from the prior median of the typical value, so that chains may start near 0.
+    """
     stretch = scale**weight
     inner = pm.Normal(f"phi_{name}", weight * mid, stretch, dims="subject")
     return pm.Deterministic(f"z_{name}", (inner - weight * mid) / stretch, dims="subject")

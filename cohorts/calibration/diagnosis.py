@@ -1,10 +1,12 @@
 """Whether a fit may be believed: chains that agree, draws enough, no divergence."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from cohorts.errors import PopulationError
 
@@ -27,14 +29,18 @@ class Gates:
         Least effective sample size, of the bulk and of the tails.
     divergences
         Most divergent transitions after tuning.
+    ebfmi
+        Least energy Bayesian fraction of missing information of a chain. Betancourt 2016, arXiv:1604.00695. Judged
+        where the sampler tells its energies.
     """
 
     rhat: float = 1.01
     ess: float = 400.0
     divergences: int = 0
+    ebfmi: float = 0.3
 
     def failures(self, posterior: xr.DataTree) -> dict[str, str]:
-        """Checks that fail, each with a sentence; keys are ``rhat``, ``ess`` and ``divergences``."""
+        """Checks that fail, each with a sentence; keys are the names of the gates."""
         table = diagnose(posterior, individuals=True)
         found: dict[str, str] = {}
         most = table["rhat"].fillna(np.inf)
@@ -46,6 +52,10 @@ class Gates:
         count = divergences(posterior)
         if count > self.divergences:
             found["divergences"] = f"{count} divergent transitions, wanted at most {self.divergences}"
+        fraction = ebfmi(posterior)
+        if fraction.size and not fraction.min() >= self.ebfmi:
+            chain = int(fraction.argmin())
+            found["ebfmi"] = f"E-BFMI of chain {chain} is {fraction[chain]:.2f}, wanted >= {self.ebfmi:g}"
         return found
 
 
@@ -53,12 +63,23 @@ ADVICE = {
     "rhat": "sample longer (tune, draws), or look for two modes, such as absorption and elimination that swap roles",
     "ess": "take more draws",
     "divergences": "raise target_accept towards 1, or narrow the priors the data say little about",
+    "ebfmi": "give standard deviations priors that keep away from 0 and from the very large, or sample non-centred",
 }
 
 
 def divergences(posterior: xr.DataTree) -> int:
     """Number of divergent transitions after tuning."""
     return int(posterior["sample_stats"]["diverging"].sum())
+
+
+def ebfmi(posterior: xr.DataTree) -> NDArray[np.float64]:
+    """Energy Bayesian fraction of missing information, (chain); empty where the sampler tells no energies."""
+    stats = posterior["sample_stats"].to_dataset()
+    if "energy" not in stats:
+        return np.empty(0)
+    energy = stats["energy"].transpose("chain", "draw").to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):  # a chain that never moves has no variance
+        return np.asarray(np.square(np.diff(energy, axis=1)).mean(axis=1) / energy.var(axis=1))
 
 
 def diagnose(posterior: xr.DataTree, *, individuals: bool = False) -> "pd.DataFrame":
@@ -93,10 +114,18 @@ def reported(group: xr.Dataset, *, individuals: bool) -> xr.Dataset:
 
     A person's parameter that is the same in every draw (it is fixed) is left out.
     """
-    names = [str(n) for n in group.data_vars if not str(n).startswith(HELPERS) and not str(n).endswith(SUFFIXES)]
+    names = [str(n) for n in group.data_vars if not _made_of(group[n])]
     if not individuals:
         names = [n for n in names if "subject" not in group[n].dims]
     return group[[n for n in names if not bool((group[n] == group[n][0, 0]).all())]]
+
+
+def _made_of(variable: xr.DataArray) -> bool:
+    """Whether a variable is what parameters are made of; by its role where it tells one, else by its name."""
+    name = str(variable.name)
+    if role := variable.attrs.get("role"):
+        return role in {"deviation", "class"}
+    return name.startswith(HELPERS) or name.endswith(SUFFIXES)
 
 
 def _columns(group: xr.Dataset) -> dict[str, xr.Dataset]:
@@ -121,9 +150,15 @@ def _rows(name: str, group: xr.Dataset, columns: dict[str, xr.Dataset]) -> list[
     inner = [d for d in group[name].dims if d not in {"chain", "draw"}]
     if not inner:
         return [{"parameter": name, **{k: float(v[name]) for k, v in columns.items()}, "units": units}]
-    labels = group[name].coords[inner[0]].values.tolist()
+    labels = list(product(*(group[name].coords[d].values.tolist() for d in inner)))
+    flat = {k: v[name].transpose(*inner).values.ravel() for k, v in columns.items()}
+    spread = group[name].transpose(*inner, "chain", "draw").values.reshape(len(labels), -1)
     return [
-        {"parameter": f"{name}[{label}]", **{k: float(v[name].values[i]) for k, v in columns.items()}, "units": units}
+        {
+            "parameter": f"{name}[{','.join(map(str, label))}]",
+            **{k: float(v[i]) for k, v in flat.items()},
+            "units": units,
+        }
         for i, label in enumerate(labels)
-        if np.ptp(group[name].isel({inner[0]: i}).values) > 0.0
+        if np.ptp(spread[i]) > 0.0
     ]

@@ -155,7 +155,8 @@ def test_the_fit_passes_its_gates_and_says_how_it_went(fit, population, data):
     assert json.loads(about["failed"]) == {}
     assert {"pymc", "nutpie"} <= set(json.loads(about["versions"]))
     whats = [what for what, _, _ in fit.told]
-    assert {"compiling the population model", "sampling the posterior", "predicting"} == set(whats)
+    looking = "looking how much the data tell of each person"
+    assert {"compiling the population model", looking, "sampling the posterior", "predicting"} == set(whats)
     assert all(0 <= done <= total for _, done, total in fit.told)
 
 
@@ -262,11 +263,14 @@ def chains(**kinds):
         draws = np.repeat(np.arange(4.0)[:, None], 500, axis=1)
     if kinds.get("broken"):
         draws[0, 0] = np.nan
+    energy = rng.standard_normal((4, 500))
+    if kinds.get("sticky"):
+        energy[1] = np.cumsum(energy[1])
     diverging = np.zeros((4, 500), dtype=bool)
     diverging[0, : kinds.get("divergent", 0)] = True
     dims = ("chain", "draw")
     groups = {"posterior": xr.Dataset({"cl_pop": (dims, draws)}),
-              "sample_stats": xr.Dataset({"diverging": (dims, diverging)})}  # fmt: skip
+              "sample_stats": xr.Dataset({"diverging": (dims, diverging), "energy": (dims, energy)})}  # fmt: skip
     return xr.DataTree.from_dict(groups)
 
 
@@ -279,6 +283,9 @@ def test_each_gate_bites_on_its_own():
     assert {"rhat", "ess"} <= set(Gates().failures(chains(broken=True)))
     assert Gates().failures(chains(divergent=2)) == {"divergences": "2 divergent transitions, wanted at most 0"}
     assert Gates(divergences=2).failures(chains(divergent=2)) == {}
+    assert set(Gates().failures(chains(sticky=True))) == {"ebfmi"}
+    assert "E-BFMI of chain 1 is 0.0" in Gates().failures(chains(sticky=True))["ebfmi"]
+    assert Gates(ebfmi=0.0).failures(chains(sticky=True)) == {}
     assert set(Gates(ess=1e6).failures(chains())) == {"ess"}
 
 
