@@ -130,7 +130,7 @@ def sample(problem: Problem, settings: Settings, seed: int, numbers: Index) -> P
     rows = _population_rows(problem, settings.particles)
     draw = np.broadcast_to(rows, (patients, settings.particles))
     proposal = _about(problem, best, spread, draw)
-    made = _draws(problem, settings, seed, numbers, draw, proposal, 0)
+    made = _draws(problem, settings, draw, proposal, _streams(seed, numbers, 0))
     for turn in range(1, settings.rounds + 1):
         poor = _poor(settings, made)
         if not poor.any() or settings.method == "laplace":
@@ -154,11 +154,14 @@ def _about(problem: Problem, best: Modes, spread: Array, draw: Index) -> Proposa
     return Proposal(near.x.reshape(patients, -1, d), factor.reshape(patients, -1, d, d))
 
 
+def _streams(seed: int, numbers: Index, turn: int) -> list[np.random.Generator]:
+    return [generator(seed, Stream.TWIN, int(n), DRAWS, turn) for n in numbers]
+
+
 def _draws(
-    problem: Problem, settings: Settings, seed: int, numbers: Index, draw: Index, proposal: Proposal, turn: int
+    problem: Problem, settings: Settings, draw: Index, proposal: Proposal, rngs: list[np.random.Generator]
 ) -> Drawn:
-    patients, d = len(numbers), problem.latent.size
-    rngs = [generator(seed, Stream.TWIN, int(n), DRAWS, turn) for n in numbers]
+    patients, d = len(rngs), problem.latent.size
     normal = np.stack([r.standard_normal((settings.particles, d)) for r in rngs])
     chi = np.stack([r.chisquare(settings.degrees, settings.particles) for r in rngs])
     pick = np.stack([r.random(settings.particles) for r in rngs])
@@ -248,7 +251,7 @@ def _again(
         spread = np.einsum("np,npd,npe->nde", weight, apart, apart) + 1e-6 * np.eye(x.shape[-1])
         moved = Proposal(middle[:, None], np.linalg.cholesky(spread)[:, None])
     part = problem.of(np.flatnonzero(poor))
-    new = _draws(part, settings, seed, numbers[poor], draw[poor], moved, turn)
+    new = _draws(part, settings, draw[poor], moved, _streams(seed, numbers[poor], turn))
     better = effective(new.weight) > effective(weight)
     where, result = np.flatnonzero(poor)[better], Drawn._make(np.array(a) for a in made)
     for old, fresh in zip(result, new, strict=True):
