@@ -87,11 +87,11 @@ def size(model: Model, samples: int, *, own: bool) -> int:
 
 
 class Outputs(NamedTuple):
-    """Value of each output, (subject, sample); the Status of each subject; how many the solver left to its second."""
+    """Value of each output, (subject, sample); the Status of each subject; whom the solver left to its second."""
 
     values: dict[str, Floats]
     status: NDArray[np.int8]
-    left: int = 0
+    left: NDArray[np.bool_] | None = None
 
 
 def simulate(block: Block) -> Outputs:
@@ -107,7 +107,9 @@ def simulate(block: Block) -> Outputs:
         status[good] = found.status
         for name, value in found.values.items():
             values[name][good] = value
-        return Outputs(values, status, found.left)
+        left = np.zeros(block.subjects, dtype=bool)
+        left[good] = False if found.left is None else found.left
+        return Outputs(values, status, left)
     return Outputs(values, status)
 
 

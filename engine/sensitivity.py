@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine import occasions
+from engine.dosing.covariates import Carry
 from engine.dosing.events import EventTable
+from engine.dosing.sampling import record_samples, sample_places
 from engine.dosing.schedule import Floats
 from engine.errors import DataError
 from engine.execute import Executor, Serial
@@ -14,6 +17,7 @@ from engine.gradients.forward import Task, differentiate
 from engine.models.specification import Model
 from engine.simulation import Dosing, arrange
 from engine.solvers.base import Solver
+from engine.status import Status
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,17 +43,21 @@ class SensitivityArrays(NamedTuple):
 def sensitivity_arrays(
     model: Model, parameters: Mapping[str, ArrayLike], dosing: Dosing, times: ArrayLike | None = None, *,
     wrt: Sequence[str] | None = None, outputs: Sequence[str] | None = None, solver: str | Solver = "auto",
-    executor: Executor | None = None, before_dose: bool = False,
+    executor: Executor | None = None, before_dose: bool = False, carry: Carry | None = None,
 ) -> SensitivityArrays:  # fmt: skip
     """Outputs and their derivatives as plain arrays; :func:`sensitivities` says what the arguments mean.
 
     ``outputs`` are the names of those wanted; all when None.
     """
     if isinstance(dosing, EventTable) and dosing.restarts.any():
-        raise DataError("sensitivities: TIME starts again at a reset; give each occasion an ID of its own")
-    names = _known(model.parameter_names, wrt, "wrt", f"a parameter of model {model.name}")
+        if times is not None:
+            raise DataError("times: a subject's TIME starts again at a reset; only its records can be sampled (None)")
+        options: dict[str, Any] = {"solver": solver, "executor": executor, "carry": carry}
+        return _by_occasion(model, parameters, dosing, wrt=wrt, outputs=outputs, **options)
+    found = arrange(model, parameters, dosing, times, solver=solver, before_dose=before_dose, carry=carry)
+    columns = [] if found.whole.covariates is None else [*found.whole.covariates.values]
+    names = _known(model.parameter_names, wrt, "wrt", f"a parameter of model {model.name}", columns)
     wanted = _known(model.output_names, outputs, "outputs", f"an output of model {model.name}")
-    found = arrange(model, parameters, dosing, times, solver=solver, before_dose=before_dose)
     whole, count = found.whole, len(found.row)
     shape = (count, whole.samples.time.shape[1])
     values = {name: np.empty(shape) for name in wanted}
@@ -63,10 +71,33 @@ def sensitivity_arrays(
     return SensitivityArrays(values, slopes, names, status, whole.samples.time, whole.solver.name, found.reason)
 
 
+def _by_occasion(
+    model: Model, parameters: Mapping[str, ArrayLike], table: EventTable, **options: Any
+) -> SensitivityArrays:  # fmt: skip
+    """The same for each occasion of a subject whose time starts again, put together."""
+    courses, owner = occasions.split(table)
+    subjects = len(table.ids)
+    found = sensitivity_arrays(model, occasions.each(parameters, owner, subjects), courses, **options)
+    status = occasions.outcome(found.status, owner, subjects)
+    place, wanted, time = sample_places(courses), sample_places(table), record_samples(table).time
+
+    def together(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
+        joined = {
+            name: occasions.join(values, place, wanted, (*time.shape, *values.shape[2:]))
+            for name, values in arrays.items()
+        }
+        for values in joined.values():
+            values[status != Status.ok] = np.nan
+        return joined
+
+    outputs, slopes = together(found.outputs), together(found.slopes)
+    return SensitivityArrays(outputs, slopes, found.wrt, status, time, found.solver, found.reason)
+
+
 def sensitivities(
     model: Model, parameters: "Mapping[str, float] | xr.Dataset", dosing: Dosing, times: ArrayLike | None = None, *,
     wrt: Sequence[str] | None = None, solver: str | Solver = "auto", executor: Executor | None = None,
-    before_dose: bool = False,
+    before_dose: bool = False, carry: Carry | None = None,
 ) -> "xr.Dataset":  # fmt: skip
     """Simulate each subject and differentiate its outputs by its parameters.
 
@@ -74,10 +105,11 @@ def sensitivities(
 
     Parameters
     ----------
-    model, parameters, dosing, times, solver, executor, before_dose
+    model, parameters, dosing, times, solver, executor, before_dose, carry
         As for :func:`engine.simulate`; a policy has no derivatives.
     wrt
-        Names of the parameters to differentiate by; all when None.
+        Names of the parameters to differentiate by; when None all but those that change with time, which are columns
+        of the event table.
 
     Returns
     -------
@@ -92,14 +124,14 @@ def sensitivities(
     DataError, DosingError, ModelError, SolverError
         Naming the field, what it got and what it wanted. ModelError where the equations jump at a time that depends on
         the states or on parameters of ``wrt``. DosingError for a steady state added to what is there (SS 2) in a model
-        that is not linear or has a constant production. DataError for parameters that change with time.
+        that is not linear or has a constant production. DataError for a parameter of ``wrt`` that changes with time.
     """
     from engine.labels import label, unlabel
     from engine.simulation import Arrays
 
     named, subject = unlabel(model, parameters, dosing)
     found = sensitivity_arrays(
-        model, named, dosing, times, wrt=wrt, solver=solver, executor=executor, before_dose=before_dose
+        model, named, dosing, times, wrt=wrt, solver=solver, executor=executor, before_dose=before_dose, carry=carry
     )
     out = label(model, Arrays(found.outputs, found.status, found.time, found.solver, found.reason), subject)
     units = {one.name: one.unit for one in model.parameters}
@@ -112,10 +144,14 @@ def sensitivities(
     )
 
 
-def _known(names: Sequence[str], asked: Sequence[str] | None, field: str, what: str) -> tuple[str, ...]:
+def _known(
+    names: Sequence[str], asked: Sequence[str] | None, field: str, what: str, columns: Sequence[str] = ()
+) -> tuple[str, ...]:
     if asked is None:
-        return tuple(names)
+        return tuple(name for name in names if name not in columns)
     if isinstance(asked, str) or (unknown := [name for name in asked if name not in names]):
         wrong = asked if isinstance(asked, str) else unknown[0]
         raise DataError(f"{field}: {wrong!r} is not {what}; a list of names is wanted, of {', '.join(names)}")
+    if changing := [name for name in asked if name in columns]:
+        raise DataError(f"{field}: {changing[0]} changes with time (a column of the event table); leave it out")
     return tuple(dict.fromkeys(asked))

@@ -93,8 +93,9 @@ def requests(population: Population, data: Any, output: str = "") -> xr.Dataset:
     Returns
     -------
     xr.Dataset
-        Dim row: ``subject`` (id), ``time``, ``output`` (name of an output of the model), ``occasion`` (from 0). The
-        first rows are those of the observations, one each, in their order; an observation that needs two values, such
+        Dim row: ``subject`` (id), ``time``, ``output`` (name of an output of the model), ``occasion`` (from 0),
+        and ``record`` (place in the data set, which orders what happens at one time) where the data have it. The first
+        rows are those of the observations, one each, in their order; an observation that needs two values, such
         as an event (hazard and cumulative hazard), has its second one in a further row.
 
     Raises
@@ -112,6 +113,7 @@ def requests(population: Population, data: Any, output: str = "") -> xr.Dataset:
     seen = data.observations
     columns = {"subject": seen["subject"].values[place], "time": seen["time"].values[place].astype(np.float64)}
     columns |= {"output": name.astype("U"), "occasion": data.occasion[place]}
+    columns |= {"record": seen["record"].values[place]} if "record" in seen else {}
     return xr.Dataset({key: ("row", values) for key, values in columns.items()})
 
 

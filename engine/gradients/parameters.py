@@ -38,7 +38,7 @@ class Given:
     @property
     def changing(self) -> bool:
         """Whether a parameter changes between one reset and the next."""
-        return self.stretches.until.shape[1] > 1
+        return bool(self.stretches.until.shape[1] > 1)
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -69,7 +69,8 @@ def _check(name: str, value: Any, subjects: int, occasions: int) -> None:
 
 def is_number(value: Any) -> bool:
     """Whether a tensor is one number, known beforehand."""
-    return bool(value.ndim == 0 and isinstance(value, Constant))
+    number: bool = value.ndim == 0 and isinstance(value, Constant)
+    return number
 
 
 def is_free(value: Any) -> bool:
