@@ -62,18 +62,20 @@ def test_page_runs_as_it_stands(page, tmp_path):
 
 
 @pytest.mark.slow
-def test_readme_example_runs_as_it_stands(tmp_path, monkeypatch, capsys):
-    (example,) = re.findall(
+def test_readme_examples_run_as_they_stand(tmp_path, monkeypatch, capsys):
+    examples = re.findall(
         r"^```python\n(.*?)^```", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.M | re.S
     )
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(compile(example, "README.md", "exec"), names)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "'replicates': 1000" in printed
     assert (names["result"].folder / "report.html").is_file()
     assert float(names["patient"]["response"].min()) < 100
     assert (names["patients"].sizes["replicate"], names["patients"].sizes["subject"]) == (100, 200)
+    assert names["exposure"]["AUCTAU"].sizes["subject"] == names["reduced"].sizes["subject"] == 10_000
 
 
 def test_design_without_python_loads(tmp_path):

@@ -70,7 +70,7 @@ def test_known_parameters_of_a_model_that_is_not_linear_are_found_again(events):
     for name, truth in TRUTH.items():
         values = draws[name].to_numpy().ravel()
         assert abs(values.mean() - truth) < 3.5 * values.std(), name
-    assert draws["vmax_pop"].to_numpy().std() < 0.15 * 20  # the data say something: the prior's SD is 10
+    assert draws["vmax_pop"].to_numpy().std() < 5  # the data say something: the prior's SD is 10
     seen = posterior["posterior_predictive"].to_dataset()["concentration"]
     assert isinstance(seen, xr.DataArray)
     assert np.isfinite(seen).all()
