@@ -22,12 +22,35 @@ if TYPE_CHECKING:
     from cohorts.fhir.codes import load_codes as load_codes
     from cohorts.fhir.reading import read_fhir as read_fhir
     from cohorts.fhir.writing import write_fhir as write_fhir
+    from cohorts.figures.checks import plot_ppc as plot_ppc
+    from cohorts.figures.checks import plot_vpc as plot_vpc
+    from cohorts.figures.models import plot_compare as plot_compare
+    from cohorts.figures.models import plot_loo as plot_loo
+    from cohorts.figures.models import plot_prior_sensitivity as plot_prior_sensitivity
+    from cohorts.figures.residuals import plot_etas as plot_etas
+    from cohorts.figures.residuals import plot_gof as plot_gof
+    from cohorts.figures.residuals import plot_npde as plot_npde
+    from cohorts.figures.residuals import plot_shrinkage as plot_shrinkage
+    from cohorts.figures.simulations import plot_recovery as plot_recovery
+    from cohorts.figures.simulations import plot_sbc as plot_sbc
     from cohorts.files.cohort import read_cohort as read_cohort
     from cohorts.files.cohort import write_cohort as write_cohort
     from cohorts.files.posterior import read_posterior as read_posterior
     from cohorts.files.posterior import write_draws as write_draws
     from cohorts.files.posterior import write_posterior as write_posterior
+    from cohorts.judgement.decorrelation import npde as npde
+    from cohorts.judgement.discrepancy import ppc as ppc
+    from cohorts.judgement.goodness import gof as gof
+    from cohorts.judgement.goodness import shrinkage as shrinkage
+    from cohorts.judgement.information import compare as compare
+    from cohorts.judgement.information import loo as loo
+    from cohorts.judgement.information import waic as waic
+    from cohorts.judgement.integration import integrate_subjects as integrate_subjects
+    from cohorts.judgement.known_truth import parameter_recovery as parameter_recovery
+    from cohorts.judgement.power_scaling import prior_sensitivity as prior_sensitivity
     from cohorts.judgement.predictive import predictive_check as predictive_check
+    from cohorts.judgement.self_consistency import simulation_based_calibration as simulation_based_calibration
+    from cohorts.judgement.visual import vpc as vpc
     from cohorts.matching.weighting import Matched as Matched
     from cohorts.matching.weighting import match_baseline as match_baseline
     from cohorts.quality.disclosure import disclosure as disclosure
@@ -65,26 +88,49 @@ _HOME = {
     "TwinCohort": "twins.patient",
     "assess": "quality.gate",
     "calibrate": "calibration.sampling",
+    "compare": "judgement.information",
     "diagnose": "calibration.diagnosis",
     "disclosure": "quality.disclosure",
     "draw": "drawing.cohort",
     "fidelity": "quality.fidelity",
     "fit_covariates": "covariates.fitting",
+    "gof": "judgement.goodness",
     "hold_out": "quality.records",
+    "integrate_subjects": "judgement.integration",
     "load_codes": "fhir.codes",
     "load_population": "specification.reading",
     "load_table": "covariates.tables",
+    "loo": "judgement.information",
     "marginal_likelihood": "calibration.integration",
     "match_baseline": "matching.weighting",
+    "npde": "judgement.decorrelation",
+    "parameter_recovery": "judgement.known_truth",
+    "plot_compare": "figures.models",
+    "plot_etas": "figures.residuals",
+    "plot_gof": "figures.residuals",
+    "plot_loo": "figures.models",
+    "plot_npde": "figures.residuals",
+    "plot_ppc": "figures.checks",
+    "plot_prior_sensitivity": "figures.models",
+    "plot_recovery": "figures.simulations",
+    "plot_sbc": "figures.simulations",
+    "plot_shrinkage": "figures.residuals",
+    "plot_vpc": "figures.checks",
     "populations": "specification.reading",
+    "ppc": "judgement.discrepancy",
     "predictive_check": "judgement.predictive",
+    "prior_sensitivity": "judgement.power_scaling",
     "read_cohort": "files.cohort",
     "read_fhir": "fhir.reading",
     "read_posterior": "files.posterior",
     "requests": "calibration.rows",
+    "shrinkage": "judgement.goodness",
+    "simulation_based_calibration": "judgement.self_consistency",
     "tables": "covariates.tables",
     "twin": "twins.learning",
     "twin_cohort": "twins.learning",
+    "vpc": "judgement.visual",
+    "waic": "judgement.information",
     "write_cohort": "files.cohort",
     "write_draws": "files.posterior",
     "write_fhir": "fhir.writing",
@@ -109,26 +155,49 @@ __all__ = [
     "TwinCohort",
     "assess",
     "calibrate",
+    "compare",
     "diagnose",
     "disclosure",
     "draw",
     "fidelity",
     "fit_covariates",
+    "gof",
     "hold_out",
+    "integrate_subjects",
     "load_codes",
     "load_population",
     "load_table",
+    "loo",
     "marginal_likelihood",
     "match_baseline",
+    "npde",
+    "parameter_recovery",
+    "plot_compare",
+    "plot_etas",
+    "plot_gof",
+    "plot_loo",
+    "plot_npde",
+    "plot_ppc",
+    "plot_prior_sensitivity",
+    "plot_recovery",
+    "plot_sbc",
+    "plot_shrinkage",
+    "plot_vpc",
     "populations",
+    "ppc",
     "predictive_check",
+    "prior_sensitivity",
     "read_cohort",
     "read_fhir",
     "read_posterior",
     "requests",
+    "shrinkage",
+    "simulation_based_calibration",
     "tables",
     "twin",
     "twin_cohort",
+    "vpc",
+    "waic",
     "write_cohort",
     "write_draws",
     "write_fhir",

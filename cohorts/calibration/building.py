@@ -1,7 +1,7 @@
 """A population as a PyMC model: the only place where random variables are made."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from cohorts.specification.individuals import individual
 from cohorts.specification.parameters import Mixture
 from cohorts.specification.population import Coefficient, Population
 from cohorts.specification.quantities import FAMILIES, Quantity, bounds
+from cohorts.specification.residuals import Residual
 
 Predict = Callable[[Mapping[str, Any]], Any]
 
@@ -31,11 +32,13 @@ def build(
     predict: Predict | None,
     output: str,
     weights: Mapping[str, float] | None = None,
+    refitted: bool = False,
 ) -> pm.Model:
     """PyMC model of a cohort; `Population.build` says what the arguments are.
 
     `weights` holds, by parameter, 1 where a fit samples it centred and 0 where not; they become data of the model named
-    ``centred_<p>``. Without them those are centred whose ``parameterisation`` says so.
+    ``centred_<p>``. Without them those are centred whose ``parameterisation`` says so. `refitted` says that what was
+    observed becomes data too, ``dv_<output>`` and ``below_<output>``, so that a compiled fit serves other measurements.
     """
     if isinstance(cohort, bool) or (isinstance(cohort, int) and cohort < 1):
         raise PopulationError(f"cohort: got {cohort!r}, wanted a whole number >= 1, or data")
@@ -45,6 +48,7 @@ def build(
         occasions = told_apart(population, data)
     measured = () if data is None or predict is None else measurements(population, data, output)
     with pm.Model(coords=_coords(population, cohort, data, occasions, measured)) as model:
+        measured = tuple(_exchangeable(one) for one in measured) if refitted else measured
         values = {c.name: _coefficient(c) for c in population.coefficients if c.fitted or occasions is not None}
         covariates = _drawn(population, model) if data is None else _given(population, data)
         people = _People(population, values, covariates, occasions, data, len(model.coords["subject"]))
@@ -60,6 +64,15 @@ def build(
             for one in measured:
                 pm.Potential(one.output, one.log_likelihood(predicted, values, pt), dims=one.dim)
     return model
+
+
+def _exchangeable(one: Measurements) -> Measurements:
+    """The same observations as data of the model."""
+    dv: Any = pm.Data(f"dv_{one.output}", one.dv, dims=one.dim)
+    if not (isinstance(one.endpoint, Residual) and one.endpoint.blq and np.isfinite(one.lloq).any()):
+        return replace(one, dv=dv)
+    below: Any = pt.gt(pm.Data(f"below_{one.output}", one.below.astype(np.float64), dims=one.dim), 0.5)
+    return replace(one, dv=dv, below=below, lloq=np.where(np.isfinite(one.lloq), one.lloq, 1.0))
 
 
 def _weights(population: Population, given: Mapping[str, float] | None) -> dict[str, Any]:

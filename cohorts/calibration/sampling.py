@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cohorts.calibration.data import IndividualData, covariate_values, individual_data
 from cohorts.calibration.deviations import can_be_centred
 from cohorts.calibration.diagnosis import ADVICE, Gates, diagnose, divergences, ebfmi
+from cohorts.calibration.linearised import covariates_of, individual_fit
 from cohorts.calibration.people import (
     Predictor,
     changing,
@@ -24,6 +25,7 @@ from cohorts.calibration.people import (
     simulated,
     told_apart,
 )
+from cohorts.calibration.prior_density import log_prior
 from cohorts.calibration.rows import Measurements, measurements
 from cohorts.drawing.cohort import stamp
 from cohorts.drawing.streams import Stream, generator
@@ -123,12 +125,13 @@ def calibrate(
     xr.DataTree
         Groups posterior (chain, draw), sample_stats, log_likelihood, posterior_predictive (the same people measured
         anew), predictive_check (new people with the same covariates and design), prior, prior_predictive,
-        observed_data, constant_data; attributes say what was fitted to what, with which versions, and how it went.
-        The predictive groups hold fewer draws than the posterior. Variables of measured things have dim observation;
-        with several endpoints one is named after its output and has dim ``observation_<output>``, whose coordinate
-        counts among all observations. Events are in log_likelihood and observed_data alone. With a mixture the class
-        of each person is drawn from its probability given the data, ``p_<mixture>``, and the person's parameters are
-        those of that class.
+        observed_data, constant_data, log_prior (of each population-level value), individual_fit (predictions, residual
+        spread and random effects at the posterior means); attributes say what was fitted to what, with which versions,
+        and how it went. The predictive groups hold fewer draws than the posterior. Variables of measured things have
+        dim observation; with several endpoints one is named after its output and has dim ``observation_<output>``,
+        whose coordinate counts among all observations. Events are in log_likelihood and observed_data alone. With a
+        mixture the class of each person is drawn from its probability given the data, ``p_<mixture>``, and the person's
+        parameters are those of that class.
 
     Raises
     ------
@@ -250,6 +253,8 @@ def _complete(fit: _Fit, sampled: xr.DataTree) -> xr.DataTree:
     fit.progress("predicting", 0, 1)
     for name, group in {**_same_people(fit, posterior, function), **_new(fit, tree, function), **_given(fit)}.items():
         tree[name] = xr.DataTree(group)
+    tree["log_prior"] = xr.DataTree(log_prior(fit.population, fit.data, posterior))
+    tree["individual_fit"] = xr.DataTree(individual_fit(fit.population, fit.data, fit.measured, function, posterior))
     fit.progress("predicting", 1, 1)
     return tree
 
@@ -353,10 +358,13 @@ def _given(fit: _Fit) -> dict[str, xr.Dataset]:
     if data.below.any():
         constant["below"] = ("observation", data.below)
         constant["lloq"] = ("observation", np.asarray(data.observations["lloq"].values, dtype=np.float64))
-    return {
-        "observed_data": _group(fit, seen, ()),
-        "constant_data": xr.Dataset(constant, {"subject": data.subjects}),
-    }
+    used = {v.column for v in fit.population.variables if v.name in covariates}
+    constant |= covariates_of(data, {*constant, *used})
+    given = xr.Dataset(constant, {"subject": data.subjects})
+    for v in fit.population.variables:
+        if v.name in covariates:
+            given[v.name].attrs = {k: x for k, x in v.attributes().items() if k in ("units", "long_name", "levels")}
+    return {"observed_data": _group(fit, seen, ()), "constant_data": given}
 
 
 def _judge(tree: xr.DataTree, fit: _Fit, gates: Gates, allow: Collection[str], run: Mapping[str, Any]) -> None:

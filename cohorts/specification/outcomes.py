@@ -36,13 +36,13 @@ def _bernoulli(y: Value, f: tuple[Value, ...], own: Values, xp: Any) -> Value:  
 
 
 def _poisson(y: Value, f: tuple[Value, ...], own: Values, xp: Any) -> Value:  # noqa: ARG001 (one call shape)
-    return likelihood.count_log(y, f[0], xp) - f[0] - special.gammaln(y + 1.0)
+    return likelihood.count_log(y, f[0], xp) - f[0] - likelihood.special(xp).gammaln(y + 1.0)
 
 
 def _negative_binomial(y: Value, f: tuple[Value, ...], own: Values, xp: Any) -> Value:
     sp, alpha = likelihood.special(xp), own["dispersion"]
     size, spare = 1.0 / alpha, alpha * f[0]
-    apart = sp.gammaln(y + size) - sp.gammaln(size) - special.gammaln(y + 1.0)
+    apart = sp.gammaln(y + size) - sp.gammaln(size) - sp.gammaln(y + 1.0)
     return apart - (y + size) * xp.log1p(spare) + likelihood.count_log(y, spare, xp)
 
 
@@ -124,7 +124,7 @@ class Outcome:
     ) -> Value:
         """Log likelihood of each observation; `Residual.log_likelihood` says what the arguments are."""
         own = {field: values[name] for field, name in self.names.items()}
-        return OUTCOMES[self.kind].log_likelihood(np.asarray(dv), predicted, own, xp)
+        return OUTCOMES[self.kind].log_likelihood(dv, predicted, own, xp)
 
     def simulate(self, predicted: tuple[Value, ...], values: Values, noise: Value) -> Value:
         """Outcomes from the model's values and standard normal `noise`, on numpy.

@@ -120,13 +120,13 @@ class Residual:
         Parameters
         ----------
         dv
-            What was measured; not looked at where `below`.
+            What was measured, numpy or a variable of `xp`; not looked at where `below`.
         predicted
             The model's values, one array for each of `requests`.
         values, xp
             As `spread` takes them.
         below
-            Whether a measurement lies below its limit of quantification; numpy.
+            Whether a measurement lies below its limit of quantification; numpy or a variable.
         lloq
             The limit; looked at where `below`.
         """
@@ -134,16 +134,16 @@ class Residual:
         sd = self.spread(f, values, xp)
         nu = values[self.names["student"]] if self.student else None
         middle = xp.log(f) if log else f
-        seen = np.where(below, 1.0, dv)
-        found = _density(((np.log(seen) if log else seen) - middle) / sd, nu, xp) - xp.log(sd)
-        found = found - np.log(seen) if log else found
+        seen = xp.where(below, 1.0, dv)
+        found = _density(((xp.log(seen) if log else seen) - middle) / sd, nu, xp) - xp.log(sd)
+        found = found - xp.log(seen) if log else found
         positive = self.blq == "M4" and not log
         if positive:
             found = found - _below(middle / sd, nu, xp)
-        if not np.any(below):
+        if isinstance(below, np.ndarray) and not below.any():
             return found
-        limit = np.where(below, lloq, 1.0)
-        censored = _below(((np.log(limit) if log else limit) - middle) / sd, nu, xp)
+        limit = xp.where(below, lloq, 1.0)
+        censored = _below(((xp.log(limit) if log else limit) - middle) / sd, nu, xp)
         if positive:
             censored = likelihood.difference(censored, _below(-middle / sd, nu, xp), xp)
             censored = censored - _below(middle / sd, nu, xp)
