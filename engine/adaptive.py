@@ -30,7 +30,8 @@ class Adaptive(NamedTuple):
     """What became of the subjects, and what the policy did.
 
     ``outputs`` by name, (subject, sample); ``status``, (subject); ``amount`` of each dose, (subject, dose), given at
-    ``dose_time``, (dose); what was ``seen`` of each output, (subject, visit).
+    ``dose_time``, (dose); what was ``seen`` of each output, (subject, visit); whom the solver ``left`` to its second
+    method between two visits at least, (subject).
     """
 
     outputs: dict[str, Floats]
@@ -38,6 +39,7 @@ class Adaptive(NamedTuple):
     amount: Floats
     dose_time: Floats
     seen: dict[str, Floats]
+    left: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,10 @@ def run(setting: Setting, parameters: Mapping[str, Floats], policy: Policy, exec
                     seen[name] = np.concatenate([seen[name], values[:, None]], axis=1)
                 now = policy.decide(visit, {name: values.copy() for name, values in seen.items()}, given.copy())
     amount[status != Status.ok] = np.nan
-    return Adaptive(_outputs(setting, groups, len(visits), count, status), status, amount, doses, seen)
+    left = np.zeros(count, dtype=bool)
+    for group in groups:
+        left[group.subjects] = group.left
+    return Adaptive(_outputs(setting, groups, len(visits), count, status), status, amount, doses, seen, left)
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +95,7 @@ class _Group:
     problem: Problem
     places: Integers
     samples: Floats
+    left: NDArray[np.bool_]
 
 
 def solve(item: tuple[Solver, Problem]) -> Trajectory:
@@ -141,8 +147,9 @@ def _group(
     places = np.stack([np.zeros_like(end), *found, end], axis=1)
     problem = blocks.problem(block, steps)
     return _Group(
-        block, part[good], problem, places, np.full((len(good), steps.samples, problem.state.shape[1]), np.nan)
-    )
+        block, part[good], problem, places, np.full((len(good), steps.samples, problem.state.shape[1]), np.nan),
+        np.zeros(len(good), dtype=bool),
+    )  # fmt: skip
 
 
 def _amounts(now: Floats, visit: int, status: NDArray[np.int8]) -> Floats:
@@ -168,6 +175,7 @@ def _advance(
     for (group, sound), found in zip(moving, workers.map(solve, items), strict=True):
         status[group.subjects[sound]] = found.status
         group.problem.state[sound], group.problem.largest[sound] = found.state, found.largest
+        group.left[sound] |= False if found.left is None else found.left
         visited = ~np.isnan(found.samples)
         group.samples[sound] = np.where(visited, found.samples, group.samples[sound])
 

@@ -72,10 +72,14 @@ def simulate_arrays(
         return _by_occasion(model, parameters, dosing, solver=solver, executor=executor, carry=carry)
     found = arrange(model, parameters, dosing, times, solver=solver, before_dose=before_dose, carry=carry)
     outputs, status, left = _run(found, executor or Serial())
-    chosen, reason = found.whole.solver, found.reason
-    if left:
-        reason += f"; {left} of {len(status)} subjects are stiff and were solved by {chosen.second}"
+    chosen, reason = found.whole.solver, found.reason + _stiff(found.whole.solver, left)
     return Arrays(outputs, status, found.whole.samples.time, chosen.name, reason)
+
+
+def _stiff(solver: Solver, left: NDArray[np.bool_]) -> str:
+    """What is said of the subjects a solver left to its second method."""
+    count = int(left.sum())
+    return f"; {count} of {len(left)} subjects are stiff and were solved by {solver.second}" if count else ""
 
 
 def _by_occasion(
@@ -86,14 +90,16 @@ def _by_occasion(
     courses, owner = occasions.split(table)
     subjects = len(table.ids)
     own = occasions.each(parameters, owner, subjects)
-    found = simulate_arrays(model, own, courses, solver=solver, executor=executor, carry=carry)
-    status = occasions.outcome(found.status, owner, subjects)
+    found = arrange(model, own, courses, None, solver=solver, carry=carry)
+    each, outcome, left = _run(found, executor or Serial())
+    status, chosen = occasions.outcome(outcome, owner, subjects), found.whole.solver
     place, wanted, time = sample_places(courses), sample_places(table), record_samples(table).time
     outputs = {
         name: np.where((status == Status.ok)[:, None], occasions.join(values, place, wanted, time.shape), np.nan)
-        for name, values in found.outputs.items()
+        for name, values in each.items()
     }
-    return Arrays(outputs, status, time, found.solver, found.reason)
+    stiff = np.bincount(owner, weights=left, minlength=subjects) > 0
+    return Arrays(outputs, status, time, chosen.name, found.reason + _stiff(chosen, stiff))
 
 
 class Whole(NamedTuple):
@@ -250,7 +256,7 @@ def simulate_policy(
         raise DataError(f"times: shape {time.shape}; with a policy, times are the same for all subjects")
     setting = Setting(model, chosen, time[0], before_dose, observe or _truth, known)
     found = run(setting, values, policy, executor or Serial())
-    arrays = Arrays(found.outputs, found.status, time, chosen.name, reason)
+    arrays = Arrays(found.outputs, found.status, time, chosen.name, reason + _stiff(chosen, found.left))
     return PolicyArrays(arrays, found.amount, found.dose_time, found.seen)
 
 
@@ -358,9 +364,10 @@ def _samples(
     return Samples(time, np.full(time.shape, BEFORE if before_dose else AFTER))
 
 
-def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDArray[np.int8], int]:
-    """Outputs of all subjects, block by block; their Status; how many the solver left to its second method."""
-    whole, count, left = arranged.whole, len(arranged.row), 0
+def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDArray[np.int8], NDArray[np.bool_]]:
+    """Outputs of all subjects, block by block; their Status; whom the solver left to its second method, (subject)."""
+    whole, count = arranged.whole, len(arranged.row)
+    left = np.zeros(count, dtype=bool)
     shape = (count, whole.samples.time.shape[1])
     memory.refuse(
         8 * shape[0] * shape[1] * len(whole.model.outputs),
@@ -374,7 +381,7 @@ def _run(arranged: Arranged, executor: Executor) -> tuple[dict[str, Floats], NDA
         together = bool(np.all(np.diff(part) == 1))
         place = slice(part[0], part[-1] + 1) if together else part
         status[place] = found.status
-        left += found.left
+        left[place] = False if found.left is None else found.left
         for name, values in found.values.items():
             outputs[name][place] = values
     return outputs, status, left

@@ -28,14 +28,14 @@ def administrations(model: Model, parameters: Mapping[str, Floats], covariates: 
 def solve(
     solver: Solver, model: Model, parameters: Mapping[str, Floats], covariates: Covariates, steps: Timeline
 ) -> Trajectory:
-    """States at the samples.
+    """States at the samples; a subject that was stiff in one stretch counts as left to the second method.
 
     ``parameters`` are those that do not change, (subject); ``steps`` has a node at the end of each stretch.
     """
     count = len(covariates.count)
     state = initial_states(model, during(parameters, covariates, 0), count)
     samples = np.full((count, steps.samples, state.shape[1]), np.nan)
-    status, largest = np.zeros(count, dtype=np.int8), np.zeros(count)
+    status, largest, left = np.zeros(count, dtype=np.int8), np.zeros(count), np.zeros(count, dtype=bool)
     for number in range(covariates.until.shape[1]):
         going = np.flatnonzero((covariates.count > number) & (status == Status.ok))
         if not going.size:
@@ -45,8 +45,9 @@ def solve(
         found = solver.solve(Problem(model, now, initial, state[going], _part(steps, going, number), largest[going]))
         status[going], state[going], largest[going] = found.status, found.state, found.largest
         samples[going] = np.where(np.isnan(found.samples), samples[going], found.samples)
+        left[going] |= False if found.left is None else found.left
     samples[status != Status.ok] = np.nan
-    return Trajectory(samples, state, status, largest)
+    return Trajectory(samples, state, status, largest, left)
 
 
 def during(parameters: Mapping[str, Floats], covariates: Covariates, number: int) -> dict[str, Floats]:

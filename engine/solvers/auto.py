@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.models.specification import Model
 from engine.models.structure import linear, switches
-from engine.solvers import cycles
+from engine.solvers import cycles, stiffness
 from engine.solvers.base import Problem, Solver, Trajectory
 from engine.solvers.block_taylor import BlockTaylor
 from engine.solvers.rosenbrock import Rosenbrock
 from engine.solvers.stepping import blocks
+from engine.solvers.stepping.modes import shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,7 @@ class EachSubject(Solver):
     Parameters
     ----------
     series
-        Tried first.
+        Tried first, but on subjects that are seen to be stiff from where they start.
     stiff
         For subjects whose steps are limited by stability.
     probe
@@ -48,16 +53,40 @@ class EachSubject(Solver):
     def solve(self, problem: Problem) -> Trajectory:
         """States at the samples, by the method that suits each subject."""
         cycles.check(problem.model, problem.timeline, self.name)
-        found, left = blocks.solve(problem, self.series.method(self.probe))
-        stiff = left.nonzero()[0]
-        if stiff.size:
-            part, _ = blocks.solve(problem.take(stiff), self.stiff.method)
-            if len(stiff) == problem.subjects:
-                return part._replace(left=len(stiff))
-            found.samples[stiff], found.state[stiff] = part.samples, part.state
-            found.status[stiff], found.largest[stiff] = part.status, part.largest
-            found = found._replace(left=len(stiff))
-        return found
+        left = self._foreseen(problem)
+        calm = np.flatnonzero(~left)
+        if not calm.size:
+            return blocks.solve(problem, self.stiff.method)[0]._replace(left=left)
+        found, left[calm] = blocks.solve(problem.take(calm), self.series.method(self.probe))
+        if not left.any():
+            return found._replace(left=left)
+        part, _ = blocks.solve(problem.take(np.flatnonzero(left)), self.stiff.method)
+        if left.all():
+            return part._replace(left=left)
+        return _together(left, calm, found, part)
+
+    def _foreseen(self, problem: Problem) -> NDArray[np.bool_]:
+        """Who is stiff from the start, (subject)."""
+        model, nodes = problem.model, problem.timeline.time.shape[1]
+        form = shape(model) if self.series.exact_linear else None
+        numeric = [n for n in range(len(model.states)) if form is None or n not in form.states]
+        if not nodes or switches(model):
+            return np.zeros(problem.subjects, dtype=bool)
+        return stiffness.steps(problem, numeric) > self.probe
+
+
+def _together(left: NDArray[np.bool_], calm: NDArray[np.int64], found: Trajectory, part: Trajectory) -> Trajectory:
+    """Trajectory of all, from that of those who were tried by series and that of those who were left by them."""
+
+    def both(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+        whole = np.empty((len(left), *first.shape[1:]), dtype=first.dtype)
+        whole[calm], whole[left] = first, second
+        return whole
+
+    return Trajectory(
+        both(found.samples, part.samples), both(found.state, part.state), both(found.status, part.status),
+        both(found.largest, part.largest), left,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,14 +62,15 @@ class Trajectory(NamedTuple):
     """States at the samples, (subject, sample, state); states at the end, (subject, state); a Status each, (subject).
 
     ``samples`` are of all states, or of the problem's ``observed`` ones alone. ``largest`` is the largest dose so far,
-    (subject), to go on with. A subject that failed is NaN.
+    (subject), to go on with. A subject that failed is NaN. ``left`` are the subjects the solver left to its second
+    method, (subject); None for nobody.
     """
 
     samples: Floats
     state: Floats
     status: NDArray[np.int8]
     largest: Floats
-    left: int = 0
+    left: NDArray[np.bool_] | None = None
 
 
 class Solver(ABC):
