@@ -11,6 +11,7 @@ from scipy import special
 from cohorts.covariates import derived, shelf, tables
 from cohorts.covariates.base import CovariateModel, Drawn, Values, Variable
 from cohorts.covariates.equations.catalogue import factor
+from cohorts.covariates.scores import correlated, correlation_matrix
 from cohorts.errors import PopulationError
 from cohorts.specification.nodes import Node
 from cohorts.specification.quantities import Array
@@ -110,7 +111,7 @@ class Growth(CovariateModel):
 
     def scores(self, u: Array) -> Array:
         """Correlated standard normal z-scores within the limit, (..., measure), at uniform numbers of that shape."""
-        z = special.ndtri(u) @ np.linalg.cholesky(np.array(self.correlation)).T
+        z = correlated(special.ndtri(u), self.correlation)
         tail = special.ndtr(-self.limit)
         return np.asarray(special.ndtri(tail + special.ndtr(z) * (1.0 - 2.0 * tail)))
 
@@ -233,25 +234,3 @@ def _correlation(node: Node, size: int) -> tuple[tuple[float, ...], ...]:
     if written is None and size == 1:
         written = [[1.0]]
     return correlation_matrix(written, size, node.path("correlation"))
-
-
-def correlation_matrix(written: object, size: int, where: str) -> tuple[tuple[float, ...], ...]:
-    """Rows of a correlation matrix.
-
-    Raises
-    ------
-    PopulationError
-        If it is not one of that size, or not positive definite.
-    """
-    try:
-        rows = np.array(written, dtype=np.float64)
-    except (TypeError, ValueError):
-        rows = np.empty(0)
-    right = rows.shape == (size, size) and np.array_equal(rows, rows.T) and bool((np.diag(rows) == 1.0).all())
-    if not right:
-        raise PopulationError(
-            f"{where}: got {written!r}, wanted a symmetric {size} x {size} matrix with 1 on the diagonal"
-        )
-    if np.linalg.eigvalsh(rows).min() <= 1e-12:
-        raise PopulationError(f"{where}: not positive definite: no such correlations exist")
-    return tuple(tuple(row) for row in rows.tolist())

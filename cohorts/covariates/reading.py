@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from cohorts.covariates import derived, growth, resampling
+from cohorts.covariates import copula, derived, growth, regression, resampling
 from cohorts.covariates.base import CovariateModel, Variable
 from cohorts.specification.nodes import Node
 
@@ -10,6 +10,8 @@ Reader = Callable[[str, Node, Mapping[str, Variable]], CovariateModel]
 
 KINDS: dict[str, Reader] = {
     "table": resampling.read,
+    "copula": copula.read,
+    "regression": regression.read,
     "growth": growth.read,
     "derived": derived.read,
 }
