@@ -114,40 +114,31 @@ class Equations:
         )  # fmt: skip
         return replace(table, columns={}), table.columns["_occasion"]
 
-    def graph(self, record: PatientRecord) -> Any:
-        """The equations for one patient as `Population.build` takes them."""
+    def graph(self, record: PatientRecord, rows: xr.Dataset) -> Any:
+        """The equations for one patient as `Population.build` takes them; `rows` are those of `cohorts.requests`."""
         from engine.gradients.graph import prediction
 
-        doses, rows = self._history(record)
-        names = sorted(set(rows["output"].to_numpy().tolist()))
-        if names in ([""], []):
-            names = [self.model.output_names[0]]
-        if len(names) > 1:
-            return prediction(self.model, doses, rows, names[0], subjects=[0], solver=self.solver)
-        return prediction(self.model, doses, rows.drop_vars("output"), names[0], subjects=[0], solver=self.solver)
+        doses, place = self._history(record, rows["time"].to_numpy())
+        asked = rows.assign(record=("row", place))
+        return prediction(self.model, doses, asked, subjects=[0], solver=self.solver, carry="forward")
 
-    def _history(self, record: PatientRecord) -> tuple[xr.Dataset, xr.Dataset]:
-        """Doses, each additional one written out, and rows of a record, numbered in the order they happen."""
+    def _history(self, record: PatientRecord, asked: Floats) -> tuple[xr.Dataset, Floats]:
+        """Doses, additional ones written out, and the place of each row `asked` for among all that happens."""
         import xarray as xr
 
-        given, seen = record.doses, record.observations
+        given = record.doses
         each = given["addl"] + 1
-        doses = {n: np.repeat(v, each) for n, v in given.items() if n not in ("addl", "occasion")}
+        doses = {n: np.repeat(v, each) for n, v in given.items() if n != "addl"}
         step = np.concatenate([np.arange(n) for n in each]) if len(each) else np.empty(0)
         doses["time"] = doses["time"] + step * doses["ii"]
         doses["ss"] = np.where(step == 0, doses["ss"], 0)
         doses["cmt"] = np.array([_state(self.model, str(c)) for c in doses["cmt"]], dtype=np.int64)
-        rows = {n: seen[n] for n in ("time", "output", "occasion")}
-        time = np.concatenate([rows["time"], doses["time"]])
-        first = np.repeat([0, 1] if self.before_dose else [1, 0], [len(rows["time"]), len(doses["time"])])
+        time = np.concatenate([asked, doses["time"]])
+        first = np.repeat([0, 1] if self.before_dose else [1, 0], [len(asked), len(doses["time"])])
         place = np.empty(len(time))
         place[np.lexsort((first, time))] = np.arange(len(time))
-        tables = []
-        for dim, columns, own in (("dose", doses, place[len(rows["time"]) :]), ("observation", rows, place)):
-            count = len(columns["time"])
-            known = {**columns, "subject": np.zeros(count, dtype=np.int64), "record": own[:count]}
-            tables.append(xr.Dataset({n: (dim, v) for n, v in known.items()}))
-        return tables[0], tables[1]
+        known = {**doses, "subject": np.zeros(len(doses["time"]), dtype=np.int64), "record": place[len(asked) :]}
+        return xr.Dataset({n: ("dose", v) for n, v in known.items()}), place[: len(asked)]
 
 
 def _state(model: engine.Model, name: str) -> int:

@@ -1,6 +1,6 @@
 """Making twins and teaching them: from records to posteriors, at once or visit by visit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 from cohorts.twins.pareto import LIMIT, effective, smoothed
 from cohorts.twins.particles import Particles, Settings, sample
-from cohorts.twins.patient import LEAST, Basis, Twin, TwinCohort, judged
+from cohorts.twins.patient import LEAST, Basis, Graph, Twin, TwinCohort, judged
 from cohorts.twins.problem import problem_of
 from cohorts.twins.records import PatientRecord, Predict
 
@@ -30,7 +30,7 @@ def twin(
     posterior: xr.DataTree | None = None,
     uncertainty: str = "mixed",
     method: str = "importance",
-    graph: Callable[[PatientRecord], Any] | None = None,
+    graph: Graph | None = None,
     sampler: dict[str, Any] | None = None,
     allow: Sequence[str] = (),
     number: int = 0,
@@ -58,7 +58,8 @@ def twin(
         ``importance``: weighted draws. ``laplace``: the normal distribution about the mode, an approximation whose
         quality is reported (Pareto k). ``nuts``: Hamiltonian Monte Carlo, which needs `graph`.
     graph
-        For ``nuts``: the record to the equations as `Population.build` takes them.
+        For ``nuts``: ``graph(record, rows)``, with the rows of `cohorts.requests`, to the equations as
+        `Population.build` takes them.
     sampler
         For ``nuts``: ``chains``, ``tune``, ``draws``, ``target_accept``, ``cores``, ``gates``.
     allow

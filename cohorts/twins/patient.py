@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cohorts.twins.recommending import Recommendation
     from cohorts.twins.targets import DosePlan, DoseTarget
 
+type Graph = Callable[[PatientRecord, xr.Dataset], Any]
+
 LEAST = 400.0
 """Effective sample size below which a posterior is not to be used."""
 ADVICE = "take more particles, or method='nuts', which needs no proposal"
@@ -43,7 +45,7 @@ class Basis:
     settings, seed
         How, and with which random numbers.
     graph
-        For Hamiltonian Monte Carlo: a patient's record to the `predict` of `Population.build`.
+        For Hamiltonian Monte Carlo: a patient's record and its rows to the `predict` of `Population.build`.
     sampler
         Its settings.
     """
@@ -52,7 +54,7 @@ class Basis:
     uncertainty: str
     settings: Settings
     seed: int
-    graph: Callable[[PatientRecord], Any] | None = None
+    graph: Graph | None = None
     sampler: Mapping[str, Any] | None = None
 
 

@@ -73,7 +73,7 @@ class PatientRecord:
         Dataset, a frame or a mapping of columns; kept as a mapping, in order of time.
     doses
         NONMEM's columns ``time`` and ``amt``; optional ``cmt`` (name of the state), ``rate``, ``ii``, ``addl``, ``ss``,
-        ``evid``. The same kinds as observations.
+        ``evid``, ``occasion`` (by default that of the next measurement). The same kinds as observations.
     covariates
         A number or the name of a level each.
     name
@@ -95,8 +95,11 @@ class PatientRecord:
 
     def __post_init__(self) -> None:
         """Bring both tables into one form."""
+        untold = self.doses is None or "occasion" not in self.doses
         for field, known in (("observations", OBSERVATIONS), ("doses", DOSES)):
             object.__setattr__(self, field, _table(f"{self.name}: {field}", getattr(self, field), known))
+        if untold:
+            object.__setattr__(self, "doses", MappingProxyType({**self.doses, "occasion": _occasions(self)}))
         object.__setattr__(self, "covariates", MappingProxyType(dict(self.covariates)))
         _check(self)
 
@@ -212,6 +215,15 @@ def _column(where: str, values: Any, kind: type, count: int) -> NDArray[Any]:
     if found.ndim > 1 or found.size not in (1, count):
         raise PopulationError(f"{where}: got the shape {found.shape}, wanted ({count},)")
     return np.broadcast_to(found, (count,)).copy()
+
+
+def _occasions(record: PatientRecord) -> NDArray[np.int64]:
+    """Occasion of each dose where none is told: that of the next measurement, after the last one that of it."""
+    seen = record.observations
+    if not len(seen["time"]):
+        return np.zeros(len(record.doses["time"]), dtype=np.int64)
+    place = np.searchsorted(seen["time"], record.doses["time"], side="right")
+    return np.asarray(seen["occasion"][np.minimum(place, len(seen["time"]) - 1)], dtype=np.int64)
 
 
 def _check(record: PatientRecord) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from cohorts.calibration.diagnosis import ADVICE, Gates
+from cohorts.calibration.rows import requests
 from cohorts.drawing.cohort import fitted
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError, PopulationError
@@ -70,7 +71,8 @@ def _sample(
     changing = any(p.between_occasion for p in population.parameters)
     occasions = 1 + int(record.observations["occasion"].max()) if changing else None
     people = population.centred() if basis.uncertainty == "centred" and basis.posterior is None else population
-    model = people.build(record.data, predict=graph(record), occasions=occasions)
+    rows = requests(people, record.data)
+    model = people.build(record.data, predict=graph(record, rows), occasions=occasions)
     if basis.posterior is not None:
         group = fitted(population, basis.posterior)
         known = {c.name: group[c.name] for c in population.coefficients if c.free and c.fitted}
