@@ -14,8 +14,8 @@ import xarray as xr
 
 import cohorts
 import engine
-from cohorts.calibration.data import covariate_values, individual_data
-from cohorts.drawing.cohort import fitted
+from cohorts.calibration.data import covariate_values
+from cohorts.drawing.cohort import fitted, learned
 from trials.data import DataSource, read_source
 from trials.errors import TrialError
 from trials.making import known, number, whole
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 type Tell = Callable[[str, int, int], None]
 
 SAMPLER = ("chains", "tune", "draws", "target_accept", "allow")
-CHECKS = ("rhat_max", "ess_min", "divergences")
+CHECKS = ("rhat_max", "ess_min", "divergences", "ebfmi_min")
 LIBRARIES = ("pymc", "pytensor", "nutpie", "numba", "numpy")
 """What a posterior depends on besides our own code."""
 
@@ -43,7 +43,7 @@ class Calibration:
     draws: int
     target_accept: float
     allow: tuple[str, ...]
-    """Checks of the fit (rhat, ess, divergences) that may fail; recorded."""
+    """Checks of the fit (rhat, ess, divergences, ebfmi) that may fail; recorded."""
     posterior: Path | None
     """A posterior saved before, taken instead of a fit."""
     references: tuple[Reference, ...] = ()
@@ -93,7 +93,11 @@ def read_calibration(
         raise TrialError(f"calibration.{missing[0]}: missing")
     source = read_source(data, protocol.model, folders)
     events = source.events(protocol.model)
-    covariate_values(protocol.population, individual_data(events))
+    individuals = source.individuals(events)
+    covariate_values(protocol.population, individuals)
+    asked = sorted(set(cohorts.requests(protocol.population, individuals, source.output)["output"].values.tolist()))
+    if strange := [name for name in asked if name not in protocol.model.output_names]:
+        raise TrialError(f"data.outputs: model {protocol.model.name} has no output {strange[0]!r}")
     saved = spec.get("posterior")
     if saved is not None and not Path(saved).is_file():
         raise TrialError(f"calibration.posterior: there is no file {saved!r}")
@@ -149,6 +153,7 @@ def fit_key(protocol: Protocol, calibration: Calibration, events: engine.EventTa
         protocol.model.digest,
         records_digest(events),
         calibration.source.output,
+        repr(calibration.source.outputs),
         repr(calibration.sampler),
         str(seed),
         *(f"{name} {version(name)}" for name in LIBRARIES),
@@ -179,19 +184,19 @@ def posterior_digest(thin: xr.DataTree) -> str:
 def thinned(protocol: Protocol, posterior: xr.DataTree) -> xr.DataTree:
     """Keep of a posterior what drawing patients needs, after checking that it is this population's."""
     group = fitted(protocol.population, posterior)
-    wanted = [one.name for one in protocol.population.coefficients if one.free and one.fitted]
-    small = xr.DataTree.from_dict({"posterior": group[wanted].load()})
+    small = xr.DataTree.from_dict({"posterior": group[learned(protocol.population, posterior)].load()})
     small.attrs = dict(posterior.attrs)
     return small
 
 
 def _fit(protocol: Protocol, calibration: Calibration, events: engine.EventTable, seed: int, tell: Tell) -> xr.DataTree:
-    output = calibration.source.output
     from engine.gradients.graph import prediction
 
-    predict = prediction(protocol.model, events.doses, events.observations, output, subjects=events.ids.tolist())
+    output, data = calibration.source.output, calibration.source.individuals(events)
+    rows = cohorts.requests(protocol.population, data, output)
+    predict = prediction(protocol.model, events, rows, subjects=events.ids.tolist())
     return cohorts.calibrate(
-        protocol.population, events, predict, seed=seed, output=output, progress=tell, **calibration.sampler
+        protocol.population, data, predict, seed=seed, output=output, progress=tell, **calibration.sampler
     )
 
 

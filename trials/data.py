@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cohorts
 import engine
 from engine.models.algebras.units import same, unit
 from trials.errors import TrialError
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "subject": "ID", "time": "TIME", "amount": "AMT", "event": "EVID", "missing": "MDV", "value": "DV", "rate": "RATE",
-    "compartment": "CMT", "interval": "II", "additional": "ADDL", "steady_state": "SS",
+    "compartment": "CMT", "interval": "II", "additional": "ADDL", "steady_state": "SS", "endpoint": "endpoint",
+    "occasion": "occasion", "blq": "blq", "lloq": "lloq", "site": "site", "study": "study",
 }  # fmt: skip
-"""What a column may mean, and its NONMEM name."""
+"""What a column may mean, and its name in an event table: NONMEM's, or that of `cohorts.IndividualData`. ``endpoint``
+tells what a value is of (see ``outputs``); ``occasion`` counts from its least value; ``blq`` is 1 below ``lloq``."""
 WANTED = ("subject", "time", "amount", "value")
 UNITS = ("time", "amount", "value")
-FIELDS = ("name", "title", "file", "sha256", "columns", "units", "into", "output", "exclude", "provenance",
-          "reference_fits")  # fmt: skip
+FIELDS = ("name", "title", "file", "sha256", "columns", "units", "into", "output", "outputs", "exclude",
+          "provenance", "reference_fits")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,10 @@ class DataSource:
     into: str
     """State of the model that the doses go into."""
     output: str
-    """Output of the model that was measured."""
+    """What was measured: an output of the model; empty where `outputs` tell."""
     exclude: tuple[Exclusion, ...]
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Values of the column ``endpoint``, and what they are of: outputs of the model, outcomes of the population."""
 
     def events(self, model: engine.Model) -> engine.EventTable:
         """Read and check the file.
@@ -69,9 +74,28 @@ class DataSource:
         self._check_columns(frame.columns)
         kept = self._exclude(frame)
         kept = kept.rename(columns={name: COLUMNS[meaning] for meaning, name in self.columns})
+        if "occasion" in kept:
+            kept = kept.assign(occasion=kept["occasion"].rank(method="dense") - 1.0)
         if "CMT" not in kept:
             kept = kept.assign(CMT=model.state_names.index(self.into) + 1)
         return engine.read_nonmem(kept)
+
+    def individuals(self, events: engine.EventTable) -> cohorts.IndividualData:
+        """Measurements and covariates as a population is fitted to them.
+
+        Raises
+        ------
+        TrialError
+            When a value of the column ``endpoint`` is none of `outputs`.
+        """
+        observations = events.observations
+        if self.outputs:
+            named = dict(self.outputs)
+            written = [_word(value) for value in observations["endpoint"].values.tolist()]
+            if strange := sorted(set(written) - set(named)):
+                raise TrialError(f"data.outputs: endpoint {strange[0]} of {self.path.name} is not described")
+            observations = observations.assign(output=("observation", [named[value] for value in written]))
+        return cohorts.IndividualData(observations, events.covariates)
 
     def _check_columns(self, have: Iterable[str]) -> None:
         have = list(have)
@@ -100,10 +124,12 @@ def read_source(spec: Mapping[str, Any], model: engine.Model, folders: Sequence[
         Naming the field, what it got and what it wanted.
     """
     _only("data", spec, FIELDS)
-    for field in ("name", "title", "file", "sha256", "into", "output"):
+    columns, units = dict(spec.get("columns") or {}), dict(spec.get("units") or {})
+    outputs = {_word(value): str(name) for value, name in (spec.get("outputs") or {}).items()}
+    _check_outputs(spec, columns, outputs)
+    for field in ("name", "title", "file", "sha256", "into", *(() if outputs else ("output",))):
         if not isinstance(spec.get(field), str):
             raise TrialError(f"data.{field}: wants a text, got {spec.get(field)!r}")
-    columns, units = dict(spec.get("columns") or {}), dict(spec.get("units") or {})
     _only("data.columns", columns, COLUMNS, WANTED)
     _only("data.units", units, UNITS, UNITS)
     source = DataSource(
@@ -113,23 +139,45 @@ def read_source(spec: Mapping[str, Any], model: engine.Model, folders: Sequence[
         sha256=spec["sha256"],
         columns=tuple(columns.items()),
         into=spec["into"],
-        output=spec["output"],
+        output="" if outputs else spec["output"],
         exclude=tuple(_exclusion(index, row) for index, row in enumerate(spec.get("exclude") or ())),
+        outputs=tuple(outputs.items()),
     )
     _check_model(source, units, model)
     return source
 
 
-def _check_model(source: DataSource, units: Mapping[str, str], model: engine.Model) -> None:
+def _check_outputs(spec: Mapping[str, Any], columns: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    if outputs and spec.get("output") is not None:
+        raise TrialError("data.outputs: wants either `output` or `outputs`, got both")
+    if bool(outputs) != ("endpoint" in columns):
+        raise TrialError("data.outputs: wants both a column `endpoint` and what its values are of, or neither")
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _check_model(source: DataSource, units: Mapping[str, Any], model: engine.Model) -> None:
     states = {state.name: state.unit for state in model.states}
     outputs = {output.name: output.unit for output in model.outputs}
-    for field, name, known in (("into", source.into, states), ("output", source.output, outputs)):
+    measured = [("output", source.output)] if source.output else []
+    for field, name, known in (("into", source.into, states), *((f, n, outputs) for f, n in measured)):
         if name not in known:
             raise TrialError(f"data.{field}: got {name!r}, wants one of {', '.join(known)} of model {model.name}")
-    wanted = {"time": model.time, "amount": states[source.into], "value": outputs[source.output]}
+    wanted = {"time": model.time, "amount": states[source.into]}
     for meaning, wanted_unit in wanted.items():
-        if not same(unit(units[meaning]), unit(wanted_unit)):
-            raise TrialError(f"data.units.{meaning}: got {units[meaning]!r}, model {model.name} wants {wanted_unit!r}")
+        _same_unit(meaning, units[meaning], wanted_unit, model)
+    names = [source.output] if source.output else [name for _, name in source.outputs if name in outputs]
+    values = units["value"] if isinstance(units["value"], Mapping) else dict.fromkeys(names, units["value"])
+    _only("data.units.value", values, names, names)
+    for name, written in values.items():
+        _same_unit("value" if source.output else f"value.{name}", written, outputs[name], model)
+
+
+def _same_unit(meaning: str, got: str, wanted: str, model: engine.Model) -> None:
+    if not same(unit(got), unit(wanted)):
+        raise TrialError(f"data.units.{meaning}: got {got!r}, model {model.name} wants {wanted!r}")
 
 
 def _exclusion(index: int, row: Mapping[str, Any]) -> Exclusion:

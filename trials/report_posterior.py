@@ -51,7 +51,8 @@ def section(result: Result) -> Section:
 def data(result: Result) -> Table:
     """What was fitted to and how: the description of the data, what was left out and why, the fit."""
     described = result.trial.config["data"]
-    rows = [(label, plain(described[key])) for key, label in DESCRIBED.items()]
+    several = {"output": ", ".join((described.get("outputs") or {}).values())}
+    rows = [(label, plain(described.get(key) or several[key])) for key, label in DESCRIBED.items()]
     left_out = [f"{row['column']} = {row['equals']}: {row['reason']}" for row in described.get("exclude") or ()]
     rows.append(("Left out", " ".join(left_out) or "nothing"))
     rows += [(name.capitalize(), plain(value)) for name, value in (described.get("provenance") or {}).items()]

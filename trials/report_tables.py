@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cohorts.covariates.base import CovariateModel, variables
 from cohorts.covariates.given import Categorical
 
 if TYPE_CHECKING:
@@ -133,11 +134,17 @@ def model_parameters(model: Model) -> Table:
 
 def covariates(population: Population) -> Table:
     """Who enrols."""
-    rows = tuple((c.name, c.meaning, getattr(c, "unit", ""), _distribution(c), c.source) for c in population.covariates)
+    rows = tuple(
+        (v.name, v.meaning, "" if v.levels else v.unit, _distribution(entry), v.source)
+        for entry in population.covariates
+        for v in variables(entry)
+    )
     return Table(("Covariate", "Meaning", "Unit", "Distribution", "Source"), rows)
 
 
-def _distribution(covariate: Covariate) -> str:
+def _distribution(covariate: Covariate | CovariateModel) -> str:
+    if isinstance(covariate, CovariateModel):
+        return f"model {covariate.name} ({covariate.to_dict()['model']})"
     if isinstance(covariate, Categorical):
         pairs = zip(covariate.levels, covariate.probabilities, strict=True)
         return ", ".join(f"{level} {100 * share:.3g} %" for level, share in pairs)
