@@ -2,7 +2,7 @@
 
 A kernel is written once, as Python that computes with :class:`Vector` (eight numbers, one a subject) and loops with
 :class:`Writer`; what it computes with becomes straight-line code for the pattern of one model. Nothing is kept on disk,
-so there is nothing that could be out of date. Multiplications and additions are never fused or reordered: a
+so there is nothing that could be out of date. Operations are never reordered, and fused only where it is written: a
 subject's bits are the same in any lane, beside any neighbours and on any processor.
 """
 
@@ -54,6 +54,50 @@ class Vector:
     def larger(self, other: "Vector") -> "Vector":
         """Take the larger, lane by lane."""
         return self.where(self.compare(">", other), other)
+
+    def __truediv__(self, other: "Vector | float") -> "Vector":
+        """Quotient, lane by lane."""
+        return self._with("fdiv", other)
+
+    def __neg__(self) -> "Vector":
+        """Opposite, lane by lane."""
+        return Vector(self.writer, self.writer.builder.fneg(self.value))
+
+    def fma(self, factor: "Vector | float", term: "Vector | float") -> "Vector":
+        """Product with a factor and a term added, rounded once."""
+        given = [self.value, *(self.writer.vector(one).value for one in (factor, term))]
+        return self._call("llvm.fma", given)
+
+    def sqrt(self) -> "Vector":
+        """Square root, lane by lane."""
+        return self._call("llvm.sqrt", [self.value])
+
+    def magnitude(self) -> "Vector":
+        """Absolute value, lane by lane."""
+        return self._call("llvm.fabs", [self.value])
+
+    def rounded(self) -> "Vector":
+        """Nearest whole number, the even one of two."""
+        return self._call("llvm.rint", [self.value])
+
+    def signed(self, other: "Vector") -> "Vector":
+        """With the signs of the other."""
+        return self._call("llvm.copysign", [self.value, other.value])
+
+    def but(self, flags: Any, other: "Vector | float") -> "Vector":
+        """Take the other where the flags are set, else keep this."""
+        return self.writer.vector(other).where(flags, self)
+
+    def unlike(self, other: "Vector | float") -> Any:
+        """Flags of what differs; a NaN differs from itself."""
+        return self.writer.builder.fcmp_unordered("!=", self.value, self.writer.vector(other).value)
+
+    def _call(self, name: str, arguments: list[Any]) -> "Vector":
+        builder = self.writer.builder
+        module, full = builder.module, f"{name}.v{LANES}f64"
+        kind = ir.FunctionType(NUMBERS, [NUMBERS] * len(arguments))
+        function = module.globals[full] if full in module.globals else ir.Function(module, kind, full)
+        return Vector(self.writer, builder.call(function, arguments))
 
 
 class Writer:
@@ -134,30 +178,62 @@ class Writer:
         builder.branch(head)
         builder.position_at_end(after)
 
+    @contextmanager
+    def endless(self) -> Iterator[Callable[[Any], None]]:
+        """Repeat what is written inside until a flag given to the function this yields is set."""
+        builder = self.builder
+        head, after = builder.append_basic_block("again"), builder.append_basic_block("left")
+
+        def leave(flag: Any) -> None:
+            on = builder.append_basic_block("on")
+            builder.cbranch(flag, after, on)
+            builder.position_at_end(on)
+
+        builder.branch(head)
+        builder.position_at_end(head)
+        yield leave
+        builder.branch(head)
+        builder.position_at_end(after)
+
     def compiled(self, *, effort: int = 1) -> "Kernel":
-        """End the kernel and compile it for this processor; ``effort`` 0 is quick, with slower code of equal bits."""
+        """End the kernel and compile it for this processor; ``effort`` 0 leaves the code as it is written."""
         self.builder.ret_void()
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         machine = binding.Target.from_default_triple().create_target_machine(
-            cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=effort, jit=True
+            cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=1, jit=True
         )
         module = binding.parse_assembly(str(self.function.module))
-        builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=effort))
-        builder.getModulePassManager().run(module, builder)
+        if effort:
+            # Loops are written as they are to be: over lanes.
+            tuning = binding.create_pipeline_tuning_options(speed_level=effort)
+            tuning.loop_unrolling = tuning.loop_vectorization = tuning.slp_vectorization = False
+            builder = binding.create_pass_builder(machine, tuning)
+            builder.getModulePassManager().run(module, builder)
         engine = binding.create_mcjit_compiler(module, machine)
         engine.finalize_object()
-        return Kernel(engine, CFUNCTYPE(None, c_void_p)(engine.get_function_address("kernel")))
+        return Kernel(engine, engine.get_function_address("kernel"))
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Compiled code, and what owns its memory."""
+    """Compiled code, where it stands, and what owns its memory."""
 
     owner: Any
-    function: Callable[[int], None]
+    address: int
 
     def __call__(self, *arguments: "NDArray[Any] | int") -> None:
         """Run on these arguments, in the order of the writer's fields; other threads go on meanwhile."""
-        table = np.asarray([value if isinstance(value, int) else value.ctypes.data for value in arguments], np.int64)
-        self.function(table.ctypes.data)
+        given = table(*arguments)  # a name keeps it while the kernel runs
+        _FUNCTION(self.address)(given.ctypes.data)
+
+
+_FUNCTION = CFUNCTYPE(None, c_void_p)
+
+
+def table(*arguments: "NDArray[Any] | int") -> NDArray[np.int64]:
+    """Whole numbers, and addresses of arrays, as a kernel is given them; the arrays have to be kept."""
+    arrays = [value for value in arguments if not isinstance(value, int)]
+    if not all(value.flags.c_contiguous for value in arrays):
+        raise ValueError("a kernel reads arrays in the order of C")
+    return np.asarray([value if isinstance(value, int) else value.ctypes.data for value in arguments], np.int64)

@@ -117,8 +117,10 @@ def solve(problem: Problem, method: Method) -> tuple[Trajectory, NDArray[np.bool
 
 
 def _march(problem: Problem, method: Method, group: Alike, frozen: Frozen | None) -> March:
+    seen = tuple(range(problem.state.shape[1])) if problem.observed is None else problem.observed
+
     def compile_(table: Table, tolerance: float) -> Stepper:
-        return stepper(problem.model, group.infused, group.exact, table, tolerance)
+        return stepper(problem.model, group.infused, group.exact, table, tolerance, seen)
 
     def rescue() -> Stepper:
         return compile_(method.rescue or method.table, _CAUTION * method.tolerance)
@@ -154,7 +156,7 @@ def _begin(problem: Problem, compiled: Stepper, stops: Stops) -> Columns:
     if layout.form:
         rows[layout.modes : layout.stop] = half.parameters(layout.form, modes(layout.form, problem))
     start = np.broadcast_to(problem.timeline.start, (count,))
-    return columns(layout, stops.plan, start, problem.state, rows, compiled.lanes)
+    return columns(layout, stops.plan, start, problem.state, rows)
 
 
 def _away(problem: Problem, group: Alike, stops: Stops, flight: Flight) -> Problem:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.solvers.machine import LANES
 from engine.solvers.stepping.itinerary import Itinerary
 from engine.solvers.stepping.symbols import EXTRA, FRESH, LENGTH, STIFF, TIME, Layout
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
 
-_SHORT = 1e-12
+SHORT = 1e-12
 """Part of the time below which the way to a stop is one step: hardly a number lies in between."""
 START = 1e-3
 """First step, as part of the way to the first stop; one that is too long is found out and shortened."""
@@ -23,8 +24,7 @@ class Columns:
 
     ``subject`` whose column it is; ``carried`` and ``parameters`` as :mod:`engine.solvers.stepping.symbols` lays them
     out; ``stop`` and ``sample`` point into the itinerary, ``until`` is the end of the samples due before the stop,
-    ``due`` the time of the next one, infinite for none; ``since`` counts the steps when the last stop was reached;
-    ``lanes`` is how many a register holds.
+    ``due`` the time of the next one, infinite for none; ``taken`` counts the steps since the last stop.
     """
 
     layout: Layout
@@ -35,9 +35,8 @@ class Columns:
     sample: Integers
     until: Integers
     due: Floats
-    since: Integers
+    taken: Integers
     moving: NDArray[np.bool_]
-    lanes: int
 
     @property
     def goal(self) -> Floats:
@@ -53,12 +52,12 @@ class Columns:
     def take(self, chosen: Integers) -> "Columns":
         """Give these columns, and as many that stand still as fill the last register."""
         # An odd number of registers: rows a power of 2 apart would fall on the same places of the processor's cache.
-        registers = -(-len(chosen) // self.lanes) | 1
-        padded = np.concatenate([chosen, np.full(registers * self.lanes - len(chosen), chosen[0])])
+        registers = -(-len(chosen) // LANES) | 1
+        padded = np.concatenate([chosen, np.full(registers * LANES - len(chosen), chosen[0])])
         found = Columns(
             self.layout, self.subject[padded], np.ascontiguousarray(self.carried[:, padded]),
             np.ascontiguousarray(self.parameters[:, padded]), self.stop[padded], self.sample[padded],
-            self.until[padded], self.due[padded], self.since[padded], self.moving[padded], self.lanes,
+            self.until[padded], self.due[padded], self.taken[padded], self.moving[padded],
         )  # fmt: skip
         found.halt(np.arange(len(chosen), len(padded)))
         return found
@@ -75,19 +74,17 @@ class Columns:
         self.row(LENGTH)[chosen], self.goal[chosen], self.due[chosen] = 0.0, np.nan, np.nan
         self.moving[chosen] = False
 
-    def set_off(self, chosen: Integers, now: int) -> None:
+    def set_off(self, chosen: Integers) -> None:
         """Choose the length of the first step after a stop; one that starts afresh has length -1."""
         length, first = self.carried[self.layout.states + LENGTH, chosen], self.row(FRESH - 1)[chosen]
         left, clock = self.goal[chosen] - self.row(TIME)[chosen], np.abs(self.row(TIME)[chosen])
-        begin = np.where(left < _SHORT * clock, left, START * left)
+        begin = np.where(left < SHORT * clock, left, START * left)
         self.row(LENGTH)[chosen] = np.where(length < 0, begin, np.minimum(length, first))
         # Steps before a dose say nothing of how many come after it.
-        self.row(STIFF)[chosen], self.row(FRESH)[chosen], self.since[chosen] = 0.0, 1.0, now
+        self.row(STIFF)[chosen], self.row(FRESH)[chosen], self.taken[chosen] = 0.0, 1.0, 0
 
 
-def columns(
-    layout: Layout, plan: Itinerary, start: Floats, state: Floats, parameters: Floats, lanes: int
-) -> Columns:  # fmt: skip
+def columns(layout: Layout, plan: Itinerary, start: Floats, state: Floats, parameters: Floats) -> Columns:
     """Every subject before its first stop.
 
     Parameters
@@ -98,8 +95,6 @@ def columns(
         Time and states at the beginning, (subject) and (subject, state).
     parameters
         Rows of parameters, (row, subject); that of the stop is filled in.
-    lanes
-        Subjects a register holds.
     """
     count = len(state)
     carried = np.zeros((layout.states + EXTRA, count))
@@ -111,6 +106,6 @@ def columns(
     due = np.where(sample < until, plan.sample_time[sample], np.inf)
     found = Columns(
         layout, np.arange(count), carried, parameters, stop, sample, until, due, np.zeros(count, dtype=np.int64),
-        np.ones(count, dtype=bool), lanes,
+        np.ones(count, dtype=bool),
     )  # fmt: skip
     return found.take(np.arange(count))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.solvers import formulas
 from engine.solvers.stepping import control, half
 from engine.solvers.stepping.control import Trial, combine
 from engine.solvers.stepping.symbols import Symbols
@@ -15,8 +16,6 @@ _DEGREE = 7
 
 def step(symbols: Symbols, table: ExplicitTable, tolerance: float) -> tuple[list[Any], list[Any], Any]:
     """Rows carried on, coefficients of the dense output, and the length of the step."""
-    import heyoka as hy
-
     tried = control.length(symbols)
     stages = _Stages(symbols, tried.value)
     for weights, node in zip(table.stages, table.nodes[1:], strict=True):
@@ -27,7 +26,7 @@ def step(symbols: Symbols, table: ExplicitTable, tolerance: float) -> tuple[list
     error = tried.value * fifth / ((fifth + _WEIGHT * third + _LEAST) ** 0.5)
     bend = stages.norm({n: k[-1] - k[-2] for n, k in stages.slopes.items()}, scale)
     apart = stages.norm({n: later[n] - before[n] for n in stages.slopes}, scale)
-    stiff = hy.gt(tried.value**2.0 * bend, table.stability**2 * apart)
+    stiff = formulas.gt(tried.value**2.0 * bend, table.stability**2 * apart)
     carried = control.carry(symbols, tried, Trial(later, error, stiff), table.order)
     for weights, node in zip(table.dense_stages, table.dense_nodes, strict=True):
         stages.add(weights, node)
@@ -76,9 +75,7 @@ class _Stages:
     @staticmethod
     def norm(values: Mapping[int, Any], scale: Sequence[Any]) -> Any:
         """Sum of squares of scaled values."""
-        import heyoka as hy
-
-        return hy.sum([(value * scale[n]) ** 2.0 for n, value in values.items()])
+        return formulas.total([(value * scale[n]) ** 2.0 for n, value in values.items()])
 
 
 def _coefficients(symbols: Symbols, table: ExplicitTable, stages: _Stages, later: list[Any]) -> list[Any]:

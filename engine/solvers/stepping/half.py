@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.solvers import formulas
 from engine.solvers.stepping.modes import Modes, Shape
 
 type Pair = tuple[int, int]
@@ -35,17 +36,17 @@ class Half(NamedTuple):
 
         Shortly after the start as a change from it: an amount that is absorbed from 0 on is not lost, nor negative.
         """
-        import heyoka as hy
-
         angle = [rate * length for rate in self.rate]
-        decay, change = [hy.exp(one) for one in angle], [hy.expm1(one) for one in angle]
-        near = hy.gt(hy.sum(angle), hy.expression(-_NEAR))
+        decay, change = [formulas.exp(one) for one in angle], [formulas.expm1(one) for one in angle]
+        near = formulas.gt(formulas.total(angle), formulas.number(-_NEAR))
         found = {}
         for n, state in enumerate(self.states):
             driven = [change[k] / self.rate[k] * self.driven[k, i] for k, i in self.driven if i == n]
             far = [decay[k] * self.part[k, i] for k, i in self.part if i == n]
             rise = [change[k] * self.part[k, i] for k, i in self.part if i == n]
-            found[state] = hy.select(near, self.start[n] + hy.sum(rise + driven), hy.sum(far + driven))
+            found[state] = formulas.select(
+                near, self.start[n] + formulas.total(rise + driven), formulas.total(far + driven)
+            )
         return found
 
     def rows(self) -> list[Any]:
@@ -74,8 +75,6 @@ def parameters(form: Shape, modes: Modes) -> Floats:
 
 def begin(form: Shape, rows: Sequence[Any], states: Sequence[Any], flow: dict[int, Any]) -> Half:
     """Half at the start of a step: ``rows`` of parameters as :func:`count` counts them, states and inflows."""
-    import heyoka as hy
-
     size, both = len(form.states), pairs(form)
     rate, right = list(rows[:size]), dict(zip(both, rows[size:], strict=False))
     left = dict(zip(both, rows[size + len(both) :], strict=False))
@@ -89,9 +88,9 @@ def begin(form: Shape, rows: Sequence[Any], states: Sequence[Any], flow: dict[in
         return [left[i, mode] * values[i] for i in values if (i, mode) in left]
 
     now = {i: states[n] for i, n in enumerate(form.states)}
-    coming = {i: hy.sum(terms) for i, terms in inflow.items()}
-    here = [hy.sum(project(k, now)) for k in range(size)]
-    fed = {k: hy.sum(terms) for k in range(size) if (terms := project(k, coming))}
+    coming = {i: formulas.total(terms) for i, terms in inflow.items()}
+    here = [formulas.total(project(k, now)) for k in range(size)]
+    fed = {k: formulas.total(terms) for k in range(size) if (terms := project(k, coming))}
     return Half(
         form.states, list(now.values()), rate, {(k, i): right[k, i] * here[k] for k, i in both},
         {(k, i): right[k, i] * fed[k] for k, i in both if k in fed},

@@ -20,9 +20,9 @@ class Itinerary(NamedTuple):
     """Stops and samples, flat.
 
     ``row`` and ``sample_row`` say which row is a subject's. A row's stops run from ``first`` to ``last``; a stop has a
-    ``time``, the ``node`` of the timeline, the end ``before`` of the samples due before it, and whether the solver
-    starts ``afresh`` there. A row's samples run from ``sample_first`` to ``sample_last``, with ``sample_time`` and
-    ``slot``.
+    ``time``, the ``node`` of the timeline, the end ``before`` of the samples due before it, whether the solver starts
+    ``afresh`` there, and whether it is ``hard``: a reset or a steady state. A row's samples run from ``sample_first``
+    to ``sample_last``, with ``sample_time`` and ``slot``.
     """
 
     row: Integers
@@ -32,6 +32,7 @@ class Itinerary(NamedTuple):
     node: Integers
     before: Integers
     afresh: Flags
+    hard: Flags
     sample_row: Integers
     sample_first: Integers
     sample_last: Integers
@@ -45,7 +46,7 @@ def itinerary(timeline: Timeline, subjects: int) -> Itinerary:
     happens, afresh = _stops(timeline)
     stops = _alike(happens | afresh)
     rows = max(len(stops), len(timeline.time))
-    row, node = np.nonzero(np.broadcast_to(stops, (rows, stops.shape[1])))
+    row, node = map(np.ascontiguousarray, np.nonzero(np.broadcast_to(stops, (rows, stops.shape[1]))))
     last = np.cumsum(np.bincount(row, minlength=rows))
     sample_row, place = np.nonzero(sampled)
     sample_last = np.cumsum(np.bincount(sample_row, minlength=len(sampled)))
@@ -54,8 +55,8 @@ def itinerary(timeline: Timeline, subjects: int) -> Itinerary:
     return Itinerary(
         row=_rows(rows, subjects), first=np.concatenate([[0], last[:-1]]), last=last - 1,
         time=_pick(timeline.time, row, node), node=node, before=_pick(before, row, node),
-        afresh=_pick(afresh & ~happens, row, node), sample_row=_rows(len(sampled), subjects),
-        sample_first=sample_first, sample_last=sample_last,
+        afresh=_pick(afresh & ~happens, row, node), hard=_pick(_hard(timeline), row, node),
+        sample_row=_rows(len(sampled), subjects), sample_first=sample_first, sample_last=sample_last,
         # One more, so that a pointer behind the last sample finds a time never reached.
         sample_time=np.append(timeline.time[sample_row, place], np.inf), slot=timeline.slot[sample_row, place],
     )  # fmt: skip
@@ -63,15 +64,21 @@ def itinerary(timeline: Timeline, subjects: int) -> Itinerary:
 
 def _stops(timeline: Timeline) -> tuple[Flags, Flags]:
     """Nodes where something happens to a subject, and where it is only to stop, (row, node); the last is a stop."""
-    happens = timeline.resets.copy()
+    happens = np.zeros(timeline.resets.shape, dtype=bool)
     happens[:, -1] = True
     if np.any(timeline.jump):
         happens = happens | np.any(timeline.jump != 0, axis=2)
     if timeline.infused:
         happens = happens | np.any(np.diff(timeline.rate, axis=1, prepend=0.0) != 0, axis=2)
+    return happens | _hard(timeline), timeline.event == HALT
+
+
+def _hard(timeline: Timeline) -> Flags:
+    """Nodes where something happens to a subject that is neither a dose nor an infusion, (row, node)."""
+    hard = timeline.resets
     for one in timeline.steady:
-        happens = happens | (one.exists[:, None] & (one.node[:, None] == np.arange(happens.shape[1])))
-    return happens, timeline.event == HALT
+        hard = hard | (one.exists[:, None] & (one.node[:, None] == np.arange(hard.shape[1])))
+    return hard
 
 
 def _rows(rows: int, subjects: int) -> Integers:

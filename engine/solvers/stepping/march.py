@@ -1,19 +1,22 @@
-"""Taking a block of subjects forward, each at its own time with its own step: one call of a compiled step moves all.
+"""Taking a block of subjects forward, each at its own time with its own step.
 
-What is done between the calls touches only the subjects it is due for: those that reached a stop, those whose step
-passed a sample. Subjects that have arrived leave the block. Nothing of one subject depends on another.
+Compiled code takes them from stop to stop; what is rare is done here: resets and steady states, doses larger than any
+before, subjects that do not get on. Where equations switch, one call of the compiled step moves all, and each step is
+looked at. Nothing of one subject depends on another.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.solvers.base import Problem
+from engine.solvers.machine import LANES
 from engine.solvers.stepping.columns import START, Columns
 from engine.solvers.stepping.compiled import Stepper
+from engine.solvers.stepping.driver import ARRIVED, DOUBTFUL, EACH, FINISHED, SURE, TINY, VANISHING
+from engine.solvers.stepping.lanes import Lanes
 from engine.solvers.stepping.stops import Stops
 from engine.solvers.stepping.switching import Cut, Switching
 from engine.solvers.stepping.symbols import FIRST, LENGTH, STIFF, TIME
@@ -22,15 +25,9 @@ from engine.status import Status
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
 
-_STRIDE, _EACH = 8, 8
-"""Steps between looks at who has reached a stop, and between looks at who has failed."""
 _CROWDED = 0.75
 """Part of the columns that must be on their way, else the others are left out."""
-_TINY, _VANISHING = 4e-16, 1e-30
 _ATTEMPTS, _LANDED = 60, 0.999
-_SURE = 12.0
-"""So many steps in a row that stability limits make a subject stiff."""
-
 
 type Rescue = Callable[[], Stepper]
 """Another method's step for where a method has none; compiled when it is needed."""
@@ -62,7 +59,7 @@ class March:
         self.rescue, self.switching = helpers
         self.plan = stops.plan
         self.width = problem.timeline.samples
-        self.seen = range(self.layout.states) if problem.observed is None else problem.observed
+        self.seen = np.asarray(stepper.seen)
         self.samples = np.full((len(self.seen), problem.subjects * self.width), np.nan)
         self.state = np.full((problem.subjects, self.layout.states), np.nan)
         self.status = np.zeros(problem.subjects, dtype=np.int8)
@@ -70,41 +67,60 @@ class March:
 
     def walk(self, some: Columns) -> None:
         """Take the columns as far as they go."""
-        steps, self.columns = 0, some
+        self.columns, moving = some, some.moving.nonzero()[0]
         if self.switching:
-            moving = some.moving.nonzero()[0]
             self.switching.refresh(some, moving)
             some.goal[moving] = self.switching.goal(some.subject[moving], some.row(TIME)[moving], some.goal[moving])
-        self._sample_here(some.moving.nonzero()[0])
-        self._arrive(np.flatnonzero(some.moving & (some.goal <= some.row(TIME))), 0)
-        self.columns.set_off(some.moving.nonzero()[0], 0)
-        ring: list[Floats] = []
+        self._sample_here(moving)
+        self._arrive(np.flatnonzero(some.moving & (some.goal <= some.row(TIME))))
+        some.set_off(some.moving.nonzero()[0])
+        if self.switching:
+            self._step_by_step(self.switching)
+        else:
+            self._in_lanes(some)
+
+    def _in_lanes(self, some: Columns) -> None:
+        """Take subjects from stop to stop in compiled code, and look after those that need it."""
+        limits = self.limits.steps, self.limits.stiff
+        lanes = Lanes(self.stepper, self.stops, limits, self.samples, self.state)
+        while (queue := some.moving.nonzero()[0]).size:
+            outcome = lanes.run(some, queue)
+            some.halt(queue[outcome == FINISHED])
+            if (at := queue[outcome == ARRIVED]).size:
+                self._arrive(at)
+            if (doubtful := queue[outcome == DOUBTFUL]).size:
+                self._judge(doubtful)
+
+    def _step_by_step(self, switching: Switching) -> None:
+        """Take all one step at a time: a step over a switch is cut before the next."""
+        steps, ring = 0, list[Floats]()
         while self.columns.moving.any():
             ring = self._compact(ring)
-            self._stride(ring, steps := steps + len(ring) - 1)
-            ring[0], ring[-1] = ring[-1], ring[0]
+            self._stride(ring, switching)
+            steps += 1
+            if steps % EACH == 0:
+                self._judge(self.columns.moving.nonzero()[0])
+            ring.reverse()
 
-    def _stride(self, ring: list[Floats], steps: int) -> None:
-        """Take some steps, then do what became due in them; who reaches a stop in between waits there."""
-        some, carried, time = self.columns, self.layout.carried, self.layout.states + TIME
-        for before, after in pairwise(ring):
-            self.stepper.step(before[:carried], some.parameters, after)
-        now = ring[-1][time]
-        cut = self.switching.cut(self.stepper, ring[0], ring[1], some) if self.switching else None
-        if cut and cut.columns.size:
+    def _stride(self, ring: list[Floats], switching: Switching) -> None:
+        """Take a step, then do what became due in it."""
+        some, carried, (before, after) = self.columns, self.layout.carried, ring
+        self.stepper.step(before[:carried], some.parameters, after)
+        some.taken += 1
+        now = after[self.layout.states + TIME]
+        cut = switching.cut(self.stepper, before, after, some)
+        if cut.columns.size:
             now = now.copy()
             now[cut.columns] = cut.time
         if (due := (some.due <= now).nonzero()[0]).size:
-            self._sample(ring, due, now)
-        some.carried = ring[-1][:carried]
-        if cut and cut.columns.size:
-            self._switch(cut, steps)
+            self._sample(before, after, due, now)
+        some.carried = after[:carried]
+        if cut.columns.size:
+            self._switch(cut)
         if (at := (now == some.goal).nonzero()[0]).size:
-            self._arrive(at, steps)
-        if steps % _EACH == 0:
-            self._judge(steps)
+            self._arrive(at)
 
-    def _switch(self, cut: Cut, steps: int) -> None:
+    def _switch(self, cut: Cut) -> None:
         """Let the columns go on from where their equations switched."""
         some, switching = self.columns, self.switching
         short = cut.time < some.goal[cut.columns]  # at its goal a column is looked after anyhow
@@ -116,38 +132,34 @@ class March:
         switching.refresh(some, at)
         endless = switching.endless(some.subject[at], time)
         self._fail(at, np.where(endless, Status.switching, Status.ok).astype(np.int8))
-        some.set_off(at[some.moving[at]], steps)
+        some.set_off(at[some.moving[at]])
 
     def _compact(self, ring: list[Floats]) -> list[Floats]:
         """Leave out the columns that stand still, when they are many; the ring of what steps begin and end with."""
         some = self.columns
         moving = some.moving.nonzero()[0]
-        if ring and len(moving) >= _CROWDED * len(some.subject) - self.stepper.lanes:
+        if ring and len(moving) >= _CROWDED * len(some.subject) - LANES:
             return ring
         if len(moving) < len(some.subject):
             some = self.columns = some.take(moving)
-        stride = 1 if self.switching else _STRIDE  # a step over a switch is cut before the next
-        rows = self.stepper.rows if self.switching else self.layout.carried  # switches look at the dense output
-        ring = list(np.empty((stride + 1, rows, len(some.subject))))
+        ring = list(np.empty((2, self.stepper.rows, len(some.subject))))  # switches look at the dense output
         ring[0][: self.layout.carried] = some.carried
         return ring
 
-    def _sample(self, ring: list[Floats], due: Integers, now: Floats) -> None:
-        """Fill in the samples the last steps passed, up to ``now``, (column)."""
-        row, lanes = self.layout.states + TIME, self.stepper.lanes
+    def _sample(self, before: Floats, after: Floats, due: Integers, now: Floats) -> None:
+        """Fill in the samples the last step passed, up to ``now``, (column)."""
         each, sample = self._passed(due, now[due])
         time = self.plan.sample_time[sample]
-        step = sum((after[row, each] < time).astype(np.int64) for after in ring[1:-1]) + np.zeros_like(each)
-        order = np.argsort(step, kind="stable")
-        each, sample, time = each[order], sample[order], time[order]
-        ends = np.searchsorted(step[order], np.arange(len(ring)))
-        parts = [(n, each[a:b]) for n, (a, b) in enumerate(pairwise(ends)) if b > a]
-        fill = -len(each) % lanes
-        parts.append((parts[-1][0], np.full(fill, each[-1])))
-        before = np.concatenate([ring[n][: self.layout.carried].take(some, axis=1) for n, some in parts], axis=1)
-        parameters = self.columns.parameters.take(np.concatenate([some for _, some in parts]), axis=1)
-        found = self.stepper.within(before, parameters, np.concatenate([time, np.full(fill, time[-1])]))
-        self._record(each, sample, found[:, : len(each)])
+        # At its end a step gives the state carried on: whether a subject stops there, or its sample is before the
+        # stop, depends on how the records of others fall together.
+        ended = time == after[self.layout.states + TIME, each]
+        self._record(each[ended], sample[ended], after[np.ix_(self.seen, each[ended])])
+        each, sample, time = each[~ended], sample[~ended], time[~ended]
+        if each.size:
+            columns = np.resize(each, len(each) + -len(each) % LANES)
+            rows = before[: self.layout.carried].take(columns, axis=1), after.take(columns, axis=1)
+            found = self.stepper.sample(*rows, np.resize(time, len(columns)))
+            self._record(each, sample, found[self.seen, : len(each)])
 
     def _passed(self, due: Integers, time: Floats) -> tuple[Integers, Integers]:
         """Columns and samples due by ``time``, (due), each sample once; they are not due any more."""
@@ -162,12 +174,10 @@ class March:
         return np.repeat(due, count), np.repeat(first, count) + within
 
     def _record(self, chosen: Integers, sample: Integers, found: Floats) -> None:
-        """Put states (state, chosen) in their places."""
-        place = self.columns.subject[chosen] * self.width + self.plan.slot[sample]
-        for row, state in zip(self.samples, self.seen, strict=True):
-            row[place] = found[state]
+        """Put states seen (state, chosen) in their places."""
+        self.samples[:, self.columns.subject[chosen] * self.width + self.plan.slot[sample]] = found
 
-    def _arrive(self, at: Integers, steps: int) -> None:
+    def _arrive(self, at: Integers) -> None:
         """Do what is to be done where these columns have stopped, and send them on."""
         some, plan, reached = self.columns, self.plan, at
         while at.size:
@@ -180,7 +190,7 @@ class March:
                 stop = np.where(np.isnan(some.goal[at]), np.nan, plan.time[some.stop[at]])
                 some.goal[at] = self.switching.goal(some.subject[at], some.row(TIME)[at], stop)
             at = real[some.moving[real] & (some.goal[real] <= some.row(TIME)[real])]
-        some.set_off(reached[some.moving[reached]], steps)
+        some.set_off(reached[some.moving[reached]])
 
     def _act(self, at: Integers) -> None:
         """Do what the itinerary has at these columns' stop, and point them to the next."""
@@ -206,7 +216,7 @@ class March:
         due = at[some.due[at] <= time[at]]
         if due.size:
             each, sample = self._passed(due, time[due])
-            self._record(each, sample, some.carried[: self.layout.states, each])
+            self._record(each, sample, some.carried[np.ix_(self.seen, each)])
 
     def _finish(self, chosen: Integers) -> None:
         if chosen.size:
@@ -220,22 +230,22 @@ class March:
             self.status[self.columns.subject[chosen[lost]]] = status[lost]
             self.columns.halt(chosen[lost])
 
-    def _judge(self, steps: int) -> None:
-        """Find the columns that do not get on."""
+    def _judge(self, asked: Integers) -> None:
+        """Find those of these columns that do not get on."""
         some = self.columns
-        length, left = some.row(LENGTH), some.goal - some.row(TIME)
-        stuck = some.moving & (length < left)
-        stuck &= (length <= _TINY * np.abs(some.row(TIME))) | (length <= _VANISHING * left)
-        late = some.moving & (steps - some.since > self.limits.steps)
+        length, time = some.row(LENGTH)[asked], some.row(TIME)[asked]
+        left = some.goal[asked] - time
+        stuck = (length < left) & ((length <= TINY * np.abs(time)) | (length <= VANISHING * left))
+        late = some.taken[asked] > self.limits.steps
         if self.rescue and stuck.any():
-            stuck[self._help(stuck.nonzero()[0], self.rescue())] = False
+            stuck[stuck] = ~self._help(asked[stuck], self.rescue())
         status = np.where(stuck, Status.diverged, np.where(late, Status.too_many_steps, Status.ok)).astype(np.int8)
-        lost = (some.moving & (status != Status.ok)).nonzero()[0]
-        self._fail(lost, status[lost])
-        self._leave((some.moving & (some.row(STIFF) > _SURE) & (left > self.limits.stiff * length)).nonzero()[0])
+        self._fail(asked[status != Status.ok], status[status != Status.ok])
+        stiff = (some.row(STIFF)[asked] > SURE) & (left > self.limits.stiff * some.row(LENGTH)[asked])
+        self._leave(asked[stiff & some.moving[asked]])
 
-    def _help(self, stuck: Integers, rescue: Stepper) -> Integers:
-        """Take columns one step by another method, over a place their own has no step for; those it helped."""
+    def _help(self, stuck: Integers, rescue: Stepper) -> NDArray[np.bool_]:
+        """Take columns one step by another method, over a place their own has no step for; which it helped."""
         whole, own, count = self.columns, self.stepper, len(stuck)
         self.columns, self.stepper = some, _ = whole.take(stuck), rescue
         length, first = some.row(LENGTH), some.row(FIRST)
@@ -250,7 +260,7 @@ class March:
             after[: self.layout.carried, ~waiting] = some.carried[:, ~waiting]
             due = (waiting & (some.due <= after[self.layout.states + TIME])).nonzero()[0]
             if due.size:
-                self._sample([some.carried, after], due, after[self.layout.states + TIME])
+                self._sample(some.carried, after, due, after[self.layout.states + TIME])
             some.carried = after[: self.layout.carried].copy()
             waiting &= some.row(TIME) <= start
             if not waiting.any():
@@ -258,7 +268,7 @@ class March:
         some.row(FIRST)[:] = some.row(LENGTH)
         self.columns, self.stepper = whole, own
         whole.put(stuck, some)
-        helped: Integers = stuck[~waiting[:count]]
+        helped: NDArray[np.bool_] = ~waiting[:count]
         return helped
 
     def _shorten(self, cut: Cut, after: Floats) -> None:

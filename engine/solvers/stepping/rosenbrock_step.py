@@ -8,6 +8,8 @@ from engine.models.calculus import ZERO, differentiate
 from engine.models.expression import Apply, Expression, Number, evaluate, walk
 from engine.models.specification import Model
 from engine.models.structure import jacobian, rates
+from engine.solvers import formulas
+from engine.solvers.formulas import FORMULAS
 from engine.solvers.stepping import control
 from engine.solvers.stepping.control import Trial, combine
 from engine.solvers.stepping.factors import factorise
@@ -21,8 +23,6 @@ _BOUND = 1e200
 
 def step(symbols: Symbols, table: RosenbrockTable, tolerance: float) -> tuple[list[Any], list[Any], Any]:
     """Rows carried on, coefficients of the dense output, and the length of the step."""
-    import heyoka as hy
-
     tried = control.length(symbols)
     frequency = 1.0 / tried.value
     size = symbols.layout.states
@@ -49,8 +49,8 @@ def step(symbols: Symbols, table: RosenbrockTable, tolerance: float) -> tuple[li
             own.append(value)
     later = [now + own[-1] for now, own in zip(states, steps, strict=True)]
     scale = control.weights(symbols, later, tolerance)
-    error = hy.sum([(own[-1] * weight) ** 2.0 for own, weight in zip(steps, scale, strict=True)]) ** 0.5
-    carried = control.carry(symbols, tried, Trial(later, error, hy.expression(0.0)), table.order)
+    error = formulas.total([(own[-1] * weight) ** 2.0 for own, weight in zip(steps, scale, strict=True)]) ** 0.5
+    carried = control.carry(symbols, tried, Trial(later, error, formulas.number(0.0)), table.order)
     dense = []
     for now, end, own in zip(symbols.states, later, steps, strict=True):
         dense += [end - now, *(combine(weights, own) for weights in table.dense)]
@@ -95,14 +95,10 @@ def _in_time(model: Model) -> tuple[Expression, ...]:
 
 def _finite(entry: Expression, symbols: Symbols) -> Any:
     """Value of a derivative, 0 where it is infinite: C**0.4 has none at 0, which is left by one small step."""
-    import heyoka as hy
-
-    from engine.models.algebras.taylor import TAYLOR
-
-    value = evaluate(entry, _names(symbols), TAYLOR)
+    value = evaluate(entry, _names(symbols), FORMULAS)
     if not any(_singular(node) for node in walk(entry)):
         return value
-    return hy.select(hy.lt(value * value, hy.expression(_BOUND)), value, hy.expression(0.0))
+    return formulas.select(formulas.lt(value * value, formulas.number(_BOUND)), value, formulas.number(0.0))
 
 
 def _singular(node: Expression) -> bool:

@@ -1,4 +1,4 @@
-"""Taylor series of a model's equations, coefficient by coefficient, as heyoka expressions.
+"""Taylor series of a model's equations, coefficient by coefficient, as formulas.
 
 A value is a series in the time since the start of a step. Each operation knows the k-th coefficient of its result from
 those of its arguments up to the k-th and of its result below it (Moore RE, Interval Analysis, 1966; Jorba A, Zou M.
@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.models.expression import Algebra
+from engine.solvers import formulas
+from engine.solvers.formulas import FORMULAS
 
 
 class Series:
@@ -35,17 +37,13 @@ def constant(value: Any) -> Series:
 
 def clock(time: Any) -> Series:
     """Time itself."""
-    import heyoka as hy
-
-    return Series(lambda k: (time, hy.expression(1.0))[k] if k < 2 else None)
+    return Series(lambda k: (time, formulas.number(1.0))[k] if k < 2 else None)
 
 
 def total(terms: list[Any]) -> Any:
     """Sum of coefficients, None for none."""
-    import heyoka as hy
-
     some = [term for term in terms if term is not None]
-    return None if not some else some[0] if len(some) == 1 else hy.sum(some)
+    return None if not some else some[0] if len(some) == 1 else formulas.total(some)
 
 
 def product(*factors: Any) -> Any:
@@ -107,11 +105,9 @@ def _divide(a: Series, b: Series) -> Series:
 
 
 def _exp(a: Series) -> Series:
-    import heyoka as hy
-
     def following(k: int) -> Any:
         if k == 0:
-            return hy.exp(a[0])
+            return formulas.exp(a[0])
         return product(total([product(i * 1.0, a[i], found[k - i]) for i in range(1, k + 1)]), 1.0 / k)
 
     found = Series(following, constant=a.constant)
@@ -119,11 +115,9 @@ def _exp(a: Series) -> Series:
 
 
 def _log(a: Series) -> Series:
-    import heyoka as hy
-
     def following(k: int) -> Any:
         if k == 0:
-            return hy.log(a[0])
+            return formulas.log(a[0])
         rest = total([product(i / k, found[i], a[k - i]) for i in range(1, k)])
         return product(_subtract(a[k], rest), inverse)
 
@@ -188,16 +182,15 @@ def _repeated(a: Series, times: int) -> Series:
 
 def _turn(a: Series) -> tuple[Series, Series]:
     """Sine and cosine, which need each other."""
-    import heyoka as hy
 
     def sine(k: int) -> Any:
         if k == 0:
-            return hy.sin(a[0])
+            return formulas.sin(a[0])
         return total([product(i / k, a[i], cos[k - i]) for i in range(1, k + 1)])
 
     def cosine(k: int) -> Any:
         if k == 0:
-            return hy.cos(a[0])
+            return formulas.cos(a[0])
         return total([product(-i / k, a[i], sin[k - i]) for i in range(1, k + 1)])
 
     sin, cos = Series(sine, constant=a.constant), Series(cosine, constant=a.constant)
@@ -210,11 +203,9 @@ def _tangent(a: Series) -> Series:
 
 
 def _hyperbolic(a: Series) -> Series:
-    import heyoka as hy
-
     def following(k: int) -> Any:
         if k == 0:
-            return hy.tanh(a[0])
+            return formulas.tanh(a[0])
         slope = [
             product(i / k, a[i], _subtract(_number(1.0) if i == k else None, square[k - i])) for i in range(1, k + 1)
         ]
@@ -226,21 +217,18 @@ def _hyperbolic(a: Series) -> Series:
 
 
 def _number(value: float) -> Any:
-    import heyoka as hy
-
-    return hy.expression(value)
+    return formulas.number(value)
 
 
 def _choose(condition: Series, a: Series, b: Series) -> Series:
     """Either series as a whole: the condition holds its value for the step."""
-    import heyoka as hy
 
     def following(k: int) -> Any:
         first, second = a[k], b[k]
         if first is None and second is None:
             return None
         zero = _number(0.0)
-        return hy.select(condition[0], zero if first is None else first, zero if second is None else second)
+        return formulas.select(condition[0], zero if first is None else first, zero if second is None else second)
 
     return Series(following, constant=_still((a, b)))
 
@@ -249,9 +237,7 @@ def _held(operation: str) -> Callable[..., Series]:
     """A condition, as it is where the step starts."""
 
     def apply(*arguments: Series) -> Series:
-        from engine.models.algebras.taylor import TAYLOR
-
-        return constant(TAYLOR.operations[operation](*(argument[0] for argument in arguments)))
+        return constant(FORMULAS.operations[operation](*(argument[0] for argument in arguments)))
 
     return apply
 
@@ -270,9 +256,7 @@ def _absolute(a: Series) -> Series:
 
 def _logarithm(name: str) -> Callable[[Any], Any]:
     def first(value: Any) -> Any:
-        import heyoka as hy
-
-        return getattr(hy, name)(value)
+        return getattr(formulas, name)(value)
 
     return first
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.models import equations
+from engine.solvers import formulas
 from engine.solvers.stepping import control, half, series
 from engine.solvers.stepping.control import Length
 from engine.solvers.stepping.half import Half
@@ -20,27 +21,25 @@ _ALIGNED = 0.8
 
 def step(symbols: Symbols, table: SeriesTable, tolerance: float) -> tuple[list[Any], list[Any], Any]:
     """Rows carried on, coefficients of the dense output, and the length of the step."""
-    import heyoka as hy
-
     linear = symbols.half()
     solution = _solution(symbols, linear)
     numeric = {n: [solution[n][k] for k in range(table.order + 1)] for n in symbols.layout.numeric}
     suits, stiff = _length(symbols, numeric, table.order, tolerance)
     left = symbols.stop - symbols.time
-    reaches = hy.lte(left, control.REACH * suits)
-    tried = Length(hy.select(reaches, left, suits), reaches)
+    reaches = formulas.le(left, control.REACH * suits)
+    tried = Length(formulas.select(reaches, left, suits), reaches)
     dense = [row for coefficients in numeric.values() for row in _scaled(coefficients, tried.value)]
     ends = linear.at(tried.value) if linear else {}
     for place, n in enumerate(numeric):
-        ends[n] = symbols.states[n] + hy.sum(dense[table.order * place : table.order * (place + 1)])
+        ends[n] = symbols.states[n] + formulas.total(dense[table.order * place : table.order * (place + 1)])
     states = [ends[n] for n in range(symbols.layout.states)]
-    good = hy.lte(hy.sum([state**2.0 for state in states]) + suits * 0.0, hy.expression(_FINITE))
-    count = hy.select(stiff, symbols.stiff + 1.0, 0.75 * symbols.stiff)
-    end = hy.select(tried.reaches, symbols.stop, symbols.time + tried.value)
+    good = formulas.le(formulas.total([state**2.0 for state in states]) + suits * 0.0, formulas.number(_FINITE))
+    count = formulas.select(stiff, symbols.stiff + 1.0, 0.75 * symbols.stiff)
+    end = formulas.select(tried.reaches, symbols.stop, symbols.time + tried.value)
     carried = [
-        *(hy.select(good, later, now) for later, now in zip(states, symbols.states, strict=True)),
-        hy.select(good, end, symbols.time), hy.select(good, suits, hy.expression(0.0)), symbols.first, symbols.fresh,
-        hy.select(good, count, symbols.stiff),
+        *(formulas.select(good, later, now) for later, now in zip(states, symbols.states, strict=True)),
+        formulas.select(good, end, symbols.time), formulas.select(good, suits, formulas.number(0.0)),
+        symbols.first, symbols.fresh, formulas.select(good, count, symbols.stiff),
     ]  # fmt: skip
     return carried, [*dense, *(linear.rows() if linear else ())], tried.value
 
@@ -112,40 +111,33 @@ def _exponentials(symbols: Symbols, linear: Half) -> dict[int, Series]:
 
 def _length(symbols: Symbols, numeric: dict[int, list[Any]], order: int, tolerance: float) -> tuple[Any, Any]:
     """Length whose last two terms are within the tolerance, and whether a fast decay rules them."""
-    import heyoka as hy
-
     if not numeric:
-        return hy.expression(_FINITE), hy.expression(0.0)
-    scale = {n: 1.0 / (control.magnitude(symbols.states[n]) + symbols.floor[n]) for n in numeric}
+        return formulas.number(_FINITE), formulas.number(0.0)
+    scale = {n: 1.0 / (formulas.absolute(symbols.states[n]) + symbols.floor[n]) for n in numeric}
 
     def inner(a: int, b: int) -> Any:
         terms = [series.product(c[a], c[b], scale[n] ** 2.0) for n, c in numeric.items()]
         found = series.total(terms)
-        return hy.expression(0.0) if found is None else found
+        return formulas.number(0.0) if found is None else found
 
     last, before, both = inner(order, order), inner(order - 1, order - 1), inner(order, order - 1)
     lengths = [
-        hy.exp((2.0 * math.log(tolerance) - hy.log(norm + _LEAST)) * (0.5 / k))
+        (2.0 * math.log(tolerance) - formulas.log(norm + _LEAST)) * (0.5 / k)
         for norm, k in ((last, order), (before, order - 1))
     ]
-    suits = _SAFETY * control.smaller(*lengths)
+    suits = _SAFETY * formulas.exp(formulas.smaller(*lengths))
     # Beside a place without a series coefficients look so too, but steps away from it grow.
-    stiff = hy.logical_and(
-        [
-            hy.lt(both, hy.expression(0.0)),
-            hy.gt(both * both, _ALIGNED * last * before),
-            hy.lt(suits, _GROWING * symbols.length),
-        ]
-    )
+    stiff = formulas.both(
+        formulas.lt(both, 0.0), formulas.gt(both * both, _ALIGNED * last * before),
+        formulas.lt(suits, _GROWING * symbols.length),
+    )  # fmt: skip
     return suits, stiff
 
 
 def _scaled(coefficients: list[Any], length: Any) -> list[Any]:
     """Coefficients in parts of the step, without the first."""
-    import heyoka as hy
-
     rows, power = [], length
     for value in coefficients[1:]:
-        rows.append(hy.expression(0.0) if value is None else value * power)
+        rows.append(formulas.number(0.0) if value is None else value * power)
         power = power * length
     return rows

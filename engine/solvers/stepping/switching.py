@@ -6,7 +6,7 @@ time with parameters are known beforehand and stopped at.
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 from engine.models.algebras.arrays import ARRAYS
 from engine.models.expression import evaluate
 from engine.models.freezing import Frozen, root_in_time
+from engine.solvers import formulas
+from engine.solvers.assembly import assemble
 from engine.solvers.base import Problem
+from engine.solvers.formulas import FORMULAS
+from engine.solvers.machine import LANES, Kernel
 from engine.solvers.stepping.columns import Columns
-from engine.solvers.stepping.compiled import Stepper
+from engine.solvers.stepping.compiled import Stepper, columns_of
 from engine.solvers.stepping.symbols import TIME, Layout
 
 type Floats = NDArray[np.float64]
@@ -54,7 +58,7 @@ class Switching:
 
     def refresh(self, some: Columns, at: Integers) -> None:
         """Take the outcomes as they are where these columns stand; one may rest on those before it."""
-        chosen = np.concatenate([at, np.full(-len(at) % some.lanes, at[0])])
+        chosen = np.concatenate([at, np.full(-len(at) % LANES, at[0])])
         carried, parameters = (values.take(chosen, axis=1) for values in (some.carried, some.parameters))
         for _ in self.frozen.switches:
             outcome = self._outcomes(some.layout, carried, parameters)
@@ -82,7 +86,7 @@ class Switching:
         chosen = np.isfinite(found).nonzero()[0]
         if not chosen.size:
             return Cut(chosen, start[chosen], before[: some.layout.states, chosen])
-        columns = chosen[np.arange(len(chosen) + -len(chosen) % stepper.lanes) % len(chosen)]
+        columns = chosen[np.arange(len(chosen) + -len(chosen) % LANES) % len(chosen)]
         first, second, parameters = (values.take(columns, axis=1) for values in (before, after, some.parameters))
         time, states = self._locate(stepper, first, second, parameters, found[columns])
         return Cut(chosen, time[: len(chosen)], states[:, : len(chosen)])
@@ -120,27 +124,19 @@ class Switching:
 
     def _outcomes(self, layout: Layout, carried: Floats, parameters: Floats) -> Flags:
         """Outcome of each switch, (switch, column)."""
-        states = np.ascontiguousarray(carried[: layout.states + TIME + 1])
-        given = np.ascontiguousarray(parameters[: self.last_row])
-        found = self.differences(states, pars=given, batch_parallel=False)
-        return np.stack([switch.outcome(row) for switch, row in zip(self.frozen.switches, found, strict=False)])
+        time, switches = carried[layout.states + TIME], self.frozen.switches
+        found = columns_of(self.differences, carried, parameters, time, len(switches))
+        return np.stack([switch.outcome(row) for switch, row in zip(switches, found, strict=True)])
 
 
 @lru_cache(maxsize=64)
-def _differences(frozen: Frozen) -> Any:
+def _differences(frozen: Frozen) -> Kernel:
     """Compiled differences of all switches, from the states and time, and the parameters."""
-    import heyoka as hy
-
-    from engine.models.algebras.taylor import TAYLOR
-
     model = frozen.model
-    states = [hy.expression(f"x{n}") for n in range(len(model.states))]
-    time = hy.expression("t")
-    names = {name: hy.par[n] for n, name in enumerate(model.parameter_names)}
-    names |= {"t": time, **dict(zip(model.state_names, states, strict=True))}
-    found = [evaluate(switch.difference, names, TAYLOR) for switch in frozen.switches]
-    # The last parameter is asked for too, so that the rows of parameters are those of the step.
-    return hy.cfunc([*found, hy.par[len(model.parameters) - 1]], [*states, time])
+    names = {name: formulas.parameter(n) for n, name in enumerate(model.parameter_names)}
+    names |= {name: formulas.carried(n) for n, name in enumerate(model.state_names)}
+    names["t"] = formulas.carried(len(model.states) + TIME)
+    return assemble([evaluate(switch.difference, names, FORMULAS) for switch in frozen.switches])
 
 
 def _roots(frozen: Frozen, problem: Problem) -> Floats:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from engine.models import equations
 from engine.models.specification import Model
+from engine.solvers import formulas
+from engine.solvers.formulas import FORMULAS
 from engine.solvers.stepping import half
 from engine.solvers.stepping.modes import Shape, shape
 
@@ -55,7 +57,7 @@ def layout(model: Model, infused: tuple[int, ...], exact: bool) -> Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Symbols:
-    """heyoka expressions of everything a step is given."""
+    """Formulas of everything a step is given."""
 
     layout: Layout
     states: list[Any]
@@ -82,23 +84,20 @@ class Symbols:
 
     def rates(self, time: Any, states: Sequence[Any]) -> list[Any]:
         """Derivatives, inflows included."""
-        from engine.models.algebras.taylor import TAYLOR
-
         named = dict(zip(self.layout.model.state_names, states, strict=True))
-        found = equations.derivatives(self.layout.model, TAYLOR, time, named, self.parameters)
+        found = equations.derivatives(self.layout.model, FORMULAS, time, named, self.parameters)
         return [rate + self.flow[n] if n in self.flow else rate for n, rate in enumerate(found.values())]
 
 
 def symbols(layout: Layout) -> Symbols:
     """Symbols of these rows."""
-    import heyoka as hy
-
-    time, length, first, fresh, stiff = hy.make_vars("t", "h", "first", "fresh", "stiff")
+    time, length, first, fresh, stiff = (formulas.carried(layout.states + row) for row in range(EXTRA))
     return Symbols(
-        layout=layout, states=[hy.expression(f"x{n}") for n in range(layout.states)], time=time, length=length,
+        layout=layout, states=[formulas.carried(n) for n in range(layout.states)], time=time, length=length,
         first=first, fresh=fresh, stiff=stiff,
-        parameters={name: hy.par[n] for n, name in enumerate(layout.model.parameter_names)},
-        floor=[hy.par[layout.floor + n] for n in range(layout.states)],
-        flow={n: hy.par[layout.flow + k] for k, n in enumerate(layout.infused)},
-        modes=[hy.par[row] for row in range(layout.modes, layout.stop)], stop=hy.par[layout.stop],
+        parameters={name: formulas.parameter(n) for n, name in enumerate(layout.model.parameter_names)},
+        floor=[formulas.parameter(layout.floor + n) for n in range(layout.states)],
+        flow={n: formulas.parameter(layout.flow + k) for k, n in enumerate(layout.infused)},
+        modes=[formulas.parameter(row) for row in range(layout.modes, layout.stop)],
+        stop=formulas.parameter(layout.stop),
     )  # fmt: skip
