@@ -188,7 +188,8 @@ def measured(residual: Residual, predicted: Array, values: Mapping[str, Array], 
     """Measurements (draw, observation) from model values, with the residual error of each draw."""
     noise = generator(seed, Stream.PREDICTIVE, *address).standard_normal(predicted.shape)
     sigmas = {name: np.reshape(values[name], (-1, 1)) for name in residual.names.values()}
-    return np.asarray(residual.observe(predicted, sigmas, noise, np))
+    with np.errstate(over="ignore"):  # a wide prior of a lognormal error has no largest value
+        return np.asarray(residual.observe(predicted, sigmas, noise, np))
 
 
 def simulated(

@@ -13,10 +13,12 @@ class Default(NamedTuple):
     reason: str
     written: bool = True
     """Whether the word ``default`` must be written; otherwise saying nothing means the same."""
+    lower: float | None = None
+    """Truncation from below."""
 
     def quantity(self) -> Quantity:
         """The prior, with its reason as its source."""
-        return Quantity(self.family, self.values, f"default, weakly informative: {self.reason}")
+        return Quantity(self.family, self.values, f"default, weakly informative: {self.reason}", self.lower)
 
 
 DEFAULTS: dict[str, Default] = {
@@ -29,7 +31,9 @@ DEFAULTS: dict[str, Default] = {
     "factor": Default("lognormal", (1.0, 0.5), "between 0.4 and 2.5 times the typical value, 95 % of it"),
     "proportional": Default("halfnormal", (0.5,), "a residual SD below 100 %, 95 % of it", written=False),
     "lognormal": Default("halfnormal", (0.5,), "a residual SD of the logarithm below 1, 95 % of it", written=False),
-    "student": Default("gamma", (2.0, 0.1), "Juárez & Steel 2010, doi:10.1198/jbes.2009.07145"),
+    "student": Default(
+        "gamma", (2.0, 0.1), "Juárez & Steel 2010, doi:10.1198/jbes.2009.07145, with a finite variance", lower=2.0
+    ),
     "dispersion": Default("halfnormal", (1.0,), "a variance below mean + 2 mean^2, 95 % of it", written=False),
     "lkj": Default("correlation", (2.0,), "LKJ(2), which leans towards no correlation"),
 }

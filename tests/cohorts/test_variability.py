@@ -237,6 +237,7 @@ def test_defaults_are_stated_where_they_are_taken(population, written):
     told = population.to_dict()["residual"]["conc"]
     assert told["proportional"] == {"halfnormal": {"sd": 0.5}, "source": DEFAULTS["proportional"].quantity().source}
     assert told["student"]["gamma"] == {"shape": 2.0, "rate": 0.1}
+    assert told["student"]["lower"] == 2.0
     del written["residual"]["conc"]["proportional"], written["parameters"]["cl"]["effects"]["weight"]["exponent"]
     written["parameters"]["cl"]["between_subject"] = "default"
     written["correlations"] = [{"of": ["cl", "bio"], "lkj": "default"}]
