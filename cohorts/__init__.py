@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from cohorts.calibration.data import IndividualData as IndividualData
     from cohorts.calibration.diagnosis import Gates as Gates
     from cohorts.calibration.diagnosis import diagnose as diagnose
+    from cohorts.calibration.estimates import Estimates as Estimates
+    from cohorts.calibration.estimates import read_estimates as read_estimates
+    from cohorts.calibration.estimates import read_phi as read_phi
+    from cohorts.calibration.estimates import with_estimates as with_estimates
     from cohorts.calibration.integration import marginal_likelihood as marginal_likelihood
     from cohorts.calibration.rows import requests as requests
     from cohorts.calibration.sampling import calibrate as calibrate
@@ -102,6 +106,10 @@ _HOME = {
     "load_table": "covariates.tables",
     "loo": "judgement.information",
     "marginal_likelihood": "calibration.integration",
+    "Estimates": "calibration.estimates",
+    "read_estimates": "calibration.estimates",
+    "read_phi": "calibration.estimates",
+    "with_estimates": "calibration.estimates",
     "match_baseline": "matching.weighting",
     "npde": "judgement.decorrelation",
     "parameter_recovery": "judgement.known_truth",
@@ -141,6 +149,7 @@ __all__ = [
     "CalibrationError",
     "DosePlan",
     "DoseTarget",
+    "Estimates",
     "Gates",
     "IndividualData",
     "Limits",
@@ -188,7 +197,9 @@ __all__ = [
     "predictive_check",
     "prior_sensitivity",
     "read_cohort",
+    "read_estimates",
     "read_fhir",
+    "read_phi",
     "read_posterior",
     "requests",
     "shrinkage",
@@ -198,6 +209,7 @@ __all__ = [
     "twin_cohort",
     "vpc",
     "waic",
+    "with_estimates",
     "write_cohort",
     "write_draws",
     "write_fhir",
