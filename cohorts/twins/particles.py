@@ -3,10 +3,11 @@
 With the Laplace proposal a particle comes from Student's t about the mode with Laplace's covariance (heavier tails than
 the posterior), or, with a small probability, from the prior, so that no weight exceeds the likelihood by more than a
 constant (Hesterberg 1995, doi:10.1080/00401706.1995.10484303). Where population-level values are uncertain each
-particle has its own draw of them and the proposal is made about the mode under that draw: then the weights give the
-patient's posterior with that uncertainty in it.
+particle has its own draw of them, and the proposal is made about where the mode moves under that draw: then the weights
+give the patient's posterior with that uncertainty in it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -129,13 +130,13 @@ def sample(problem: Problem, settings: Settings, seed: int, numbers: Index) -> P
     spread, regular = covariance(problem, np.arange(patients), zero, best)
     rows = _population_rows(problem, settings.particles)
     draw = np.broadcast_to(rows, (patients, settings.particles))
-    proposal = _about(problem, best, spread, draw)
+    proposal = _about(problem, settings, best, spread, draw)
     made = _draws(problem, settings, draw, proposal, _streams(seed, numbers, 0))
     for turn in range(1, settings.rounds + 1):
         poor = _poor(settings, made)
         if not poor.any() or settings.method == "laplace":
             break
-        made = _again(problem, settings, seed, (numbers, draw, proposal, made), poor, turn)
+        made = _again(problem, settings, seed, (numbers, draw, made), poor, turn)
     return Particles(*made, best.x, spread, regular & best.found)
 
 
@@ -144,14 +145,53 @@ def _population_rows(problem: Problem, particles: int) -> Index:
     return np.zeros(particles, dtype=np.intp) if count == 1 else 1 + np.arange(particles) % (count - 1)
 
 
-def _about(problem: Problem, best: Modes, spread: Array, draw: Index) -> Proposal:
-    patients, d = best.x.shape
+def _about(problem: Problem, settings: Settings, best: Modes, spread: Array, draw: Index) -> Proposal:
+    """Proposal of every particle: about the mode, and where that moves under the particle's population draw."""
     if not draw.any():
         return Proposal(best.x[:, None], np.linalg.cholesky(spread)[:, None])
+    if settings.method == "laplace":
+        return _climbed(problem, best.x, draw)
+    return _followed(problem, best.x, draw)
+
+
+def _climbed(problem: Problem, start: Array, draw: Index) -> Proposal:
+    """The mode under each particle's population draw, searched for."""
+    patients, d = start.shape
     which = np.repeat(np.arange(patients), draw.shape[1])
-    near = climb(problem, which, draw.ravel(), best.x[which], steps=4)
+    near = climb(problem, which, draw.ravel(), start[which], steps=6)
     factor = np.linalg.cholesky(np.linalg.inv(near.curvature))
     return Proposal(near.x.reshape(patients, -1, d), factor.reshape(patients, -1, d, d))
+
+
+def _followed(problem: Problem, start: Array, draw: Index) -> Proposal:
+    """The mode under each particle's population draw, from a regression on a few draws where it is searched for.
+
+    What the regression leaves over widens the proposal.
+    """
+    features = _features(problem.values)
+    patients, d = start.shape
+    anchors = np.unique(draw)[: 20 + 4 * features.shape[1]]
+    which, mine = np.repeat(np.arange(patients), len(anchors)), np.tile(anchors, patients)
+    near = climb(problem, which, mine, start[which], steps=8)
+    found = near.x.reshape(patients, len(anchors), d)
+    x = features[anchors]
+    ridge = x.T @ x + 1e-3 * len(anchors) * np.eye(x.shape[1])
+    coefficient = np.einsum("fk,nkd->nfd", np.linalg.solve(ridge, x.T), found)
+    left = found - np.einsum("kf,nfd->nkd", x, coefficient)
+    wide = np.linalg.inv(near.curvature).reshape(patients, len(anchors), d, d).mean(axis=1)
+    wide += np.einsum("nkd,nke->nde", left, left) / len(anchors)
+    location = np.einsum("npf,nfd->npd", features[draw], coefficient)
+    return Proposal(location, np.linalg.cholesky(wide)[:, None])
+
+
+def _features(values: Mapping[str, Array]) -> Array:
+    """Population-level values that differ between draws, standardised, beside a constant, (draw, feature)."""
+    flat = np.concatenate([v.reshape(len(v), -1) for v in values.values()], axis=1)
+    flat = np.where((flat > 0.0).all(axis=0), np.log(np.where(flat > 0.0, flat, 1.0)), flat)
+    spread = flat[1:].std(axis=0)
+    moving = spread > 1e-12
+    standard = (flat[:, moving] - flat[1:, moving].mean(axis=0)) / spread[moving]
+    return np.concatenate([np.ones((len(flat), 1)), standard], axis=1)
 
 
 def _streams(seed: int, numbers: Index, turn: int) -> list[np.random.Generator]:
@@ -234,23 +274,23 @@ def _poor(settings: Settings, made: Drawn) -> NDArray[np.bool_]:
 
 
 def _again(
-    problem: Problem, settings: Settings, seed: int, so_far: tuple[Index, Index, Proposal, Drawn],
+    problem: Problem, settings: Settings, seed: int, so_far: tuple[Index, Index, Drawn],
     poor: NDArray[np.bool_], turn: int,
 ) -> Drawn:  # fmt: skip
     """Sample anew, about the moments of the weighted draws, for those whose weights are poor; kept where better.
 
-    Where each population draw has a proposal of its own, the scale is widened instead.
+    Where each population draw has a proposal of its own, the modes are searched for under every one of them.
     """
-    numbers, draw, proposal, made = so_far
+    numbers, draw, made = so_far
     x, weight = made.x[poor], made.weight[poor]
+    part, middle = problem.of(np.flatnonzero(poor)), np.sum(weight[..., None] * x, axis=1)
     if draw.any():
-        moved = Proposal(proposal.location[poor], proposal.factor[poor] * 1.5**turn)
+        moved = _climbed(part, middle, draw[poor])
+        moved = Proposal(moved.location, moved.factor * 1.5 ** (turn - 1))
     else:
-        middle = np.sum(weight[..., None] * x, axis=1)
         apart = x - middle[:, None]
         spread = np.einsum("np,npd,npe->nde", weight, apart, apart) + 1e-6 * np.eye(x.shape[-1])
         moved = Proposal(middle[:, None], np.linalg.cholesky(spread)[:, None])
-    part = problem.of(np.flatnonzero(poor))
     new = _draws(part, settings, draw[poor], moved, _streams(seed, numbers[poor], turn))
     better = effective(new.weight) > effective(weight)
     where, result = np.flatnonzero(poor)[better], Drawn._make(np.array(a) for a in made)
