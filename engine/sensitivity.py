@@ -123,8 +123,8 @@ def sensitivities(
     ------
     DataError, DosingError, ModelError, SolverError
         Naming the field, what it got and what it wanted. ModelError where the equations jump at a time that depends on
-        the states or on parameters of ``wrt``. DosingError for a steady state added to what is there (SS 2) in a model
-        that is not linear or has a constant production. DataError for a parameter of ``wrt`` that changes with time.
+        the states or on parameters of ``wrt``. DosingError for a steady state added to what is there (SS 2) in a
+        linear model with a constant production. DataError for a parameter of ``wrt`` that changes with time.
     """
     from engine.labels import label, unlabel
     from engine.simulation import Arrays

@@ -34,11 +34,13 @@ class EventTable:
     ``cmt`` names.
 
     **Steady state.** ``ss`` 1: the record finds the state its own dose leads to when it has always been given every
-    ``ii``; whatever was there before is gone. 2: that state is added to what is there (linear models). The dose of the
-    record, and those of ``addl``, follow. Doses of the series that still lag, or still flow, at the record do so after
-    it, however long the lag or the infusion is beside ``ii``. With ``amt`` and ``ii`` 0: a constant infusion at
-    ``rate`` (-1: the model's) that has run for ever and stops at the record; with ``rate`` 0 too, what the equations
-    come to by themselves.
+    ``ii``; whatever was there before is gone. 2: that state is added to what is there. In a linear model with a
+    production of its own it is what the doses alone come to, so that the production counts once; where equations are
+    not linear it is the whole state, as in NONMEM, a sum without a meaning of its own unless they nearly are. The dose
+    of the record, and those of ``addl``, follow. Doses of the series that still lag, or still flow, at the record do
+    so after it, however long the lag or the infusion is beside ``ii``. With ``amt`` and ``ii`` 0: a constant infusion
+    at ``rate`` (-1: the model's) that has run for ever and stops at the record; with ``rate`` 0 too, what the
+    equations come to by themselves.
 
     **What is cancelled.** A reset, and ``ss`` 1, end infusions in progress and cancel doses that are still to arrive
     (by lag or ``addl``) of all earlier records.

@@ -43,9 +43,9 @@ class Dose:
         Amount per time of an infusion, or ``"model"`` for the one the model gives that state. None: not by rate.
     steady_state
         0 (False): none. 1 (True): the first dose finds the steady state of its own series, and what was given before
-        is gone, flowing or still lagging too. 2: that steady state is added to what is there (linear models). The
-        lag, and an infusion, may be longer than ``every``. With ``amount=0`` and a ``rate``: a constant infusion that
-        has run forever and stops at ``at``.
+        is gone, flowing or still lagging too. 2: that steady state is added to what is there, as
+        :class:`engine.EventTable` says. The lag, and an infusion, may be longer than ``every``. With ``amount=0`` and
+        a ``rate``: a constant infusion that has run forever and stops at ``at``.
     unit, time_unit
         Units of the numbers above; empty means those of the model. Text with units sets them.
 

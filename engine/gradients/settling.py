@@ -77,10 +77,10 @@ def settle(
 
 def _check(system: Variational, steady: SteadyState) -> None:
     equations = linear(system.base)
-    if np.any(steady.adds) and (equations is None or any(entry != ZERO for entry in equations.forcing)):
+    if np.any(steady.adds) and equations is not None and any(entry != ZERO for entry in equations.forcing):
         raise DosingError(
-            f"sensitivities: a steady state is added to what is there (SS 2), and model {system.base.name} is not "
-            "linear or has a constant production; use SS 1"
+            f"sensitivities: a steady state is added to what is there (SS 2), and model {system.base.name} is linear "
+            "with a constant production; use SS 1"
         )
 
 

@@ -48,11 +48,6 @@ def flows(timeline: Timeline, subjects: int, states: int) -> NDArray[np.bool_]:
 
 def check(model: Model, timeline: Timeline, solver: str) -> None:
     """Refuse steady states that have no meaning for these equations."""
-    if any(np.any(one.adds & one.exists) for one in timeline.steady) and linear(model) is None:
-        raise DosingError(
-            f"{solver}: a steady state is added to what is there (SS 2), which has a meaning for linear equations "
-            f"with constant coefficients only, and those of model {model.name} are not; use SS 1"
-        )
     if timeline.steady and any("t" in rate.names for rate in rates(model)):
         raise DosingError(f"{solver}: the equations of model {model.name} depend on t, so a dose has no steady state")
 
@@ -66,17 +61,22 @@ def series(steady: SteadyState, subject: NDArray[np.int64]) -> Series:
     return Series._make(each(getattr(steady, field)) for field in Series._fields)
 
 
-def settle(dose: Series, initial: Floats, move: Move, before: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def settle(
+    dose: Series, initial: Floats, move: Move, before: Floats, model: Model
+) -> tuple[Floats, NDArray[np.bool_]]:  # fmt: skip
     """State at the record of a steady state, (state, lane), and whether there is one.
 
-    Where it is added (SS 2), what the doses alone come to is added to the state ``before``, as superposition has it:
-    their steady state less that without them. A lane's result does not depend on the others: one that has settled is
-    left alone.
+    Where it is added (SS 2) to the state ``before``, that is as superposition has it in a linear model: the steady
+    state of the doses less that without them. Where equations are not linear nothing can be told apart, and the whole
+    is added: PREDPP's sum (https://nmhelp.tingjieguo.com/ss.html). A lane's result does not depend on the others: one
+    that has settled is left alone.
     """
     found, reached = _settled(dose, initial, move)
     adds = np.broadcast_to(dose.adds, reached.shape)
     if not adds.any():
         return found, reached
+    if linear(model) is None:
+        return np.where(adds, before + found, found), reached
     nothing, zero = np.zeros_like(dose.amount), np.zeros_like(initial)
     still = np.all(move(zero, dose.interval, zero) == 0, axis=0)  # nothing comes of nothing, in most models
     rest, also = (zero, still) if np.all(still | ~adds) else _settled(

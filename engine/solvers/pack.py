@@ -180,7 +180,7 @@ class _Pack:
         place = steady.node[self.subject] if len(steady.node) > 1 else steady.node
         here = exists & (place == node)
         before = self.machine.state.copy()
-        found, reached = cycles.settle(dose, self.initial, self._fly, before * self.size)
+        found, reached = cycles.settle(dose, self.initial, self._fly, before * self.size, self.course.problem.model)
         self.machine.state[:] = np.where(here & reached, found / self.size, before)
         return np.where(here & ~reached, Status.no_steady_state, Status.ok).astype(np.int8)
 

@@ -146,7 +146,8 @@ class _Subject(NamedTuple):
         def fly(state: Floats, length: Floats, flow: Floats) -> Floats:
             return self.move(state[:, 0], 0.0, float(length[0]), flow[:, 0])[:, None]
 
-        found, reached = cycles.settle(dose, self.problem.initial[self.number][:, None], fly, before[:, None])
+        initial = self.problem.initial[self.number][:, None]
+        found, reached = cycles.settle(dose, initial, fly, before[:, None], self.problem.model)
         if not reached[0]:
             raise _Failure(Status.no_steady_state)
         return found[:, 0]

@@ -174,6 +174,7 @@ def test_steady_states_of_a_linear_model(oral, person, kind, lag):
 def test_steady_states_of_a_model_that_is_not_linear(saturable, kind, lag):
     agree(saturable, {**SATURABLE, "lag": lag}, steady(kind, 1))
     agree(saturable, {**SATURABLE, "lag": lag}, steady(kind, 2))
+    agree(saturable, {**SATURABLE, "lag": lag}, steady(kind, 2, ss=2))
 
 
 # ----------------------------------------------------------------------------------------------------- other subjects

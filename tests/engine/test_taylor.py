@@ -151,8 +151,3 @@ def test_equations_that_switch_are_left_to_another_solver(make_model: Callable[.
 def test_tolerances_that_mean_nothing_are_refused(fields: dict[str, float]) -> None:
     with pytest.raises(engine.SolverError, match="taylor: "):
         Taylor(**fields)  # type: ignore[arg-type]
-
-
-def test_steady_state_that_is_added_is_refused(effect: engine.Model, patient: dict[str, float]) -> None:
-    with pytest.raises(engine.DosingError, match="SS 2"):
-        engine.simulate(effect, patient, Regimen(Dose(1, "depot", every=12, steady_state=2)), [1.0])

@@ -120,7 +120,8 @@ class Stops:
         initial = self.problem.initial[subject].T
         states = slice(0, some.layout.states)
         before = some.carried[states, chosen]
-        some.carried[states, chosen], reached = cycles.settle(cycles.series(steady, subject), initial, move, before)
+        dose, model = cycles.series(steady, subject), self.problem.model
+        some.carried[states, chosen], reached = cycles.settle(dose, initial, move, before, model)
         status = np.zeros(len(at), dtype=np.int8)
         status[here] = np.where(reached, Status.ok, Status.no_steady_state)
         return status
