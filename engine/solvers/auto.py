@@ -1,7 +1,6 @@
 """Choosing a solver from the model's own equations, and for each subject from how its solution goes."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -91,11 +90,10 @@ def _together(left: NDArray[np.bool_], calm: NDArray[np.int64], found: Trajector
 
 @dataclass(frozen=True, slots=True)
 class Auto(Solver):
-    """Choice among three: for linear equations, for others, and for machines without the compiler of steps."""
+    """Choice between two: for linear equations, and for others."""
 
     linear: Solver
     nonlinear: Solver
-    portable: Solver
 
     @property
     def name(self) -> str:
@@ -106,8 +104,6 @@ class Auto(Solver):
         """Solver for this model, and why."""
         if linear(model) is not None:
             return self.linear.choose(model)
-        if find_spec("heyoka") is None:
-            return self.portable, f"the equations of {model.name} are not linear, and heyoka is not installed here"
         return self.nonlinear.choose(model)
 
     def solve(self, problem: Problem) -> Trajectory:
