@@ -49,7 +49,7 @@ def build(
     measured = () if data is None or predict is None else measurements(population, data, output)
     with pm.Model(coords=_coords(population, cohort, data, occasions, measured)) as model:
         measured = tuple(_exchangeable(one) for one in measured) if refitted else measured
-        values = {c.name: _coefficient(c) for c in population.coefficients if c.fitted or occasions is not None}
+        values = population_level(population, occasions=occasions is not None)
         covariates = _drawn(population, model) if data is None else _given(population, data)
         people = _People(population, values, covariates, occasions, data, len(model.coords["subject"]))
         deviations = people.deviations(_weights(population, weights))
@@ -102,6 +102,14 @@ def _coords(
     if occasions is not None:
         coords["occasion"] = np.arange(occasions)
     return coords
+
+
+def population_level(population: Population, *, occasions: bool) -> dict[str, Any]:
+    """Random variables of the population-level values, by name (one a level, as a sequence), in the model of a context.
+
+    `occasions` says whether occasions are told apart. The model needs the coordinates of the levels.
+    """
+    return {c.name: _coefficient(c) for c in population.coefficients if c.fitted or occasions}
 
 
 def _coefficient(c: Coefficient) -> Any:
