@@ -183,7 +183,7 @@ def _sample(fit: _Fit, options: Mapping[str, Any]) -> tuple[xr.DataTree, dict[st
     begin = {c.name: c.quantities[0].centre for c in fit.population.coefficients if _starts(c.name, model)}
     compiled = nutpie.compile_pymc_model(model, initial_points=begin)
     fit.progress("compiling the population model", 1, 1)
-    built = time.perf_counter()
+    built, busy = time.perf_counter(), time.process_time()
     centred = _chosen(fit, compiled, options["cores"])
     if weights:
         compiled = compiled.with_data(**{f"centred_{name}": float(name in centred) for name in weights})
@@ -198,6 +198,7 @@ def _sample(fit: _Fit, options: Mapping[str, Any]) -> tuple[xr.DataTree, dict[st
     )
     finished = time.perf_counter()
     spent = {"seconds_compile": built - started, "seconds_sample": finished - built}
+    spent["seconds_cpu"] = time.process_time() - busy
     return tree, {**spent, "centred": json.dumps(sorted(centred))}
 
 
