@@ -1,4 +1,4 @@
-"""Covariate models in a population: read, drawn at addresses, screened, fitted to; and a million patients in seconds."""
+"""Covariate models in a population: read, drawn at addresses, screened, fitted to; a million patients in seconds."""
 
 import json
 import time
@@ -23,7 +23,8 @@ MARGINS = {
     "creatinine": {"unit": "mg/dL", "meaning": "creatinine", "distribution": {"lognormal": {"median": 0.9, "cv": 0.2}}},
     "sex": {"meaning": "sex", "levels": {"female": 0.5, "male": 0.5}},
 }
-EFFECTS = {"weight": {"kind": "allometric", "reference": 70}, "sex": {"kind": "fraction", "levels": {"female": 0, "male": 0.2}},
+EFFECTS = {"weight": {"kind": "allometric", "reference": 70},
+           "sex": {"kind": "fraction", "levels": {"female": 0, "male": 0.2}},
            "age": {"kind": "linear", "reference": 50, "coefficient": -0.002}}  # fmt: skip
 MATRIX_OF_FOUR = (0.3 * np.ones((4, 4)) + 0.7 * np.eye(4)).tolist()
 WRITTEN = {
@@ -83,7 +84,7 @@ def test_a_fit_takes_the_models_covariates_from_the_data(population):
     found = covariate_values(population, data)
     assert found["sex"].tolist() == [1, 0]
     assert found["age"].tolist() == [40.0, 50.0]
-    with pytest.raises(PopulationError, match="covariates.body: a covariate model has no PyMC form"):
+    with pytest.raises(PopulationError, match=r"covariates.body: a covariate model has no PyMC form"):
         population.build(3)
 
 
