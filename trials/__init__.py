@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from trials.protocol import Scenario as Scenario
     from trials.protocol import Trial as Trial
     from trials.running import run as run
+    from trials.twins import twin as twin
+    from trials.twins import twin_cohort as twin_cohort
     from trials.verification import check as check
     from trials.verification import verify as verify
 
@@ -45,6 +47,8 @@ _HOME = {
     "load": "compose",
     "package": "packaging",
     "run": "running",
+    "twin": "twins",
+    "twin_cohort": "twins",
     "verify": "verification",
 }
 

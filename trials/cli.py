@@ -1,4 +1,4 @@
-"""The command line: ``trialtwin run | whatif | list | import | export | package | verify | check``."""
+"""The command line: ``trialtwin run | whatif | twin | list | import | export | package | verify | check``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from trials.stopping import Stop, stoppable
 COMMANDS = {
     "run": "run a virtual clinical trial: run trial=NAME [key=value ...] [-m]",
     "whatif": "show a typical patient under a regimen: whatif model=NAME 'regimen=100 mg into depot'",
+    "twin": "a patient's digital twin from a FHIR bundle: twin bundle=FILE model=NAME population=NAME fhir=NAME",
     "list": "list what there is: list models | populations | trials",
     "import": "read a NONMEM control stream or SBML into our text: import FILE --out MODEL.yaml",
     "export": "write a model for another program: export MODEL --to mrgsolve | rxode2 | sbml | latex",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import engine
 from cohorts.twins.records import Course, PatientRecord
 from engine.dosing.events import EventTable, from_records
 from engine.simulation import simulate_arrays
+from engine.solvers.base import Solver
 from trials.errors import TrialError
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from cohorts.twins.patient import Twin, TwinCohort
 
+type Bundle = str | Path | Mapping[str, Any]
 type Floats = NDArray[np.float64]
 type Index = NDArray[np.intp]
 
@@ -37,13 +40,13 @@ class Equations:
     model
         The equations.
     solver
-        Name of a file in ``conf/solver``.
+        Name of a file in ``conf/solver``, or a solver.
     before_dose
         Whether a value at the time of a dose is the one before it (a trough).
     """
 
     model: engine.Model
-    solver: str = "auto"
+    solver: str | Solver = "auto"
     before_dose: bool = True
 
     def __call__(self, parameters: Mapping[str, Floats], courses: Sequence[Course], which: Index) -> Floats:
@@ -165,8 +168,8 @@ def _course_records(model: engine.Model, number: int, course: Course, *, changes
 
 
 def twin(
-    model: engine.Model | str, population: cohorts.Population | str, record: PatientRecord, *, seed: int,
-    solver: str = "auto", **options: Any,
+    model: engine.Model | str, population: cohorts.Population | str, record: PatientRecord | Bundle, *, seed: int,
+    codes: Any = None, solver: str | Solver = "auto", **options: Any,
 ) -> Twin:  # fmt: skip
     """The digital twin of one patient under a model.
 
@@ -175,21 +178,36 @@ def twin(
     model, population
         Themselves, or the names of files in ``conf/model`` and ``conf/population``.
     record
-        The patient: from `cohorts.read_fhir`, `records` or `cohorts.PatientRecord`.
+        The patient: from `cohorts.read_fhir`, `records` or `cohorts.PatientRecord`; or a FHIR bundle of one patient.
     seed
         Non-negative whole number.
+    codes
+        What the codes of a bundle mean, as `cohorts.read_fhir` takes it.
     solver
-        Name of a file in ``conf/solver``.
+        Name of a file in ``conf/solver``, or a solver.
     **options
         As `cohorts.twin` takes them.
     """
     equations, people = _ready(model, population, solver)
+    if not isinstance(record, PatientRecord):
+        record = _only(record, codes)
     return cohorts.twin(people, record, equations, seed=seed, graph=equations.graph, **options)
+
+
+def _only(bundle: Bundle, codes: Any) -> PatientRecord:
+    if codes is None:
+        raise TrialError("codes: missing; a FHIR bundle is read with a mapping of its codes")
+    found = cohorts.read_fhir(bundle, codes)
+    if len(found) > 1:
+        raise TrialError(
+            f"record: the bundle has the patients {[r.name for r in found]}; wants one of cohorts.read_fhir"
+        )
+    return found[0]
 
 
 def twin_cohort(
     model: engine.Model | str, population: cohorts.Population | str, patients: Sequence[PatientRecord], *, seed: int,
-    solver: str = "auto", **options: Any,
+    solver: str | Solver = "auto", **options: Any,
 ) -> TwinCohort:  # fmt: skip
     """Twins of many patients at once; `twin` and `cohorts.twin_cohort` say what the arguments are."""
     equations, people = _ready(model, population, solver)
@@ -197,7 +215,7 @@ def twin_cohort(
 
 
 def _ready(
-    model: engine.Model | str, population: cohorts.Population | str, solver: str
+    model: engine.Model | str, population: cohorts.Population | str, solver: str | Solver
 ) -> tuple[Equations, cohorts.Population]:
     equations = Equations(engine.load_model(model) if isinstance(model, str) else model, solver)
     people = cohorts.load_population(population) if isinstance(population, str) else population

@@ -211,7 +211,8 @@ def _draws(
         "npde,npe->npd", np.broadcast_to(proposal.factor, (*normal.shape, d)), normal * stretch
     )
     prior = np.zeros_like(pick, dtype=bool) if approximate else pick < settings.defensive
-    prior |= (settings.proposal == "prior") & (not approximate)
+    known = settings.proposal == "prior" or not problem.seen  # without data the prior is the posterior
+    prior |= known and not approximate
     x = np.where(prior[..., None], normal, x)
     flat = x.reshape(-1, d)
     which = np.repeat(np.arange(patients), settings.particles)
@@ -219,7 +220,7 @@ def _draws(
     target = likely + log_prior(x)
     if approximate:
         return _laplace(problem, settings, proposal, draw, x, target)
-    ratio = likely if settings.proposal == "prior" else target - _density(settings, proposal, x)
+    ratio = likely if known else target - _density(settings, proposal, x)
     return Drawn(x, draw, *_weighed(ratio))
 
 

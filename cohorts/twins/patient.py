@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 type Graph = Callable[[PatientRecord, xr.Dataset], Any]
 
-LEAST = 400.0
-"""Effective sample size below which a posterior is not to be used."""
+LEAST = 400.0 * (1.0 - 1e-9)
+"""Effective sample size below which a posterior is not to be used; 400 but for rounding."""
 ADVICE = "take more particles, or method='nuts', which needs no proposal"
 
 
@@ -58,7 +58,7 @@ class Basis:
     sampler: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TwinCohort:
     """Posteriors of several patients.
 
@@ -81,6 +81,10 @@ class TwinCohort:
     basis: Basis
     numbers: Index
     history: tuple[str, ...] = ("fitted",)
+
+    def __repr__(self) -> str:
+        """How many patients, by which method."""
+        return f"<TwinCohort of {len(self)} patients, {self.basis.settings.method}>"
 
     def __len__(self) -> int:
         """Number of patients."""
@@ -161,7 +165,7 @@ class TwinCohort:
             )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Twin:
     """The digital twin of one patient: what their own data, and a population, say of them. Made by `cohorts.twin`.
 
@@ -172,6 +176,11 @@ class Twin:
     """
 
     group: TwinCohort
+
+    def __repr__(self) -> str:
+        """Who it is of, and how it was computed."""
+        d = self.diagnostics
+        return f"<Twin of {self.record.name}, {d['observations']} observations, {d['method']}, ESS {d['ess']:.0f}>"
 
     @property
     def population(self) -> Population:

@@ -23,11 +23,18 @@ def posterior_tree(twin: "Twin") -> xr.DataTree:
     found = xr.DataTree.from_dict(tree)
     found.attrs = {
         **stamp(twin.population, twin.group.basis.seed, twin.group.basis.posterior),
-        **{k: v if isinstance(v, str | float | int) else json.dumps(v) for k, v in twin.diagnostics.items()},
+        **{k: _plain(v) for k, v in twin.diagnostics.items()},
         "patient": twin.record.name,
         "number": int(twin.group.numbers[0]),
     }
     return found
+
+
+def _plain(value: Any) -> str | float | int:
+    """An attribute as netCDF can hold it."""
+    if isinstance(value, bool):
+        return int(value)
+    return value if isinstance(value, str | float | int) else json.dumps(value)
 
 
 def _particles(twin: "Twin") -> xr.Dataset:
