@@ -10,8 +10,8 @@ import numpy as np
 from cohorts.errors import PopulationError
 from cohorts.specification.quantities import Array
 
-PANELS, NODES = 24, 5
-"""Panels a window is cut into, and Gauss-Legendre nodes in each: an area is exact for polynomials of degree 9."""
+PANELS, NODES = 12, 4
+"""Panels a window is cut into, and Gauss-Legendre nodes in each: an area is exact for polynomials of degree 7."""
 
 
 class Grid(NamedTuple):
@@ -29,6 +29,8 @@ class Metric(NamedTuple):
     meaning: str
     last: bool = False
     """Whether the end of the window is all it needs."""
+    area: bool = False
+    """Whether it needs the quadrature's nodes alone."""
 
 
 def _within(values: Array, grid: Grid, limits: tuple[float, float]) -> Array:
@@ -52,8 +54,8 @@ METRICS: dict[str, Metric] = {
     "trough": Metric(lambda v, *_: v[..., -1], "value at the end of the window, before a dose", last=True),
     "peak": Metric(lambda v, *_: v.max(axis=-1), "highest value"),
     "lowest": Metric(lambda v, *_: v.min(axis=-1), "lowest value"),
-    "auc": Metric(lambda v, grid, _: v @ grid.weight, "area under the curve"),
-    "average": Metric(lambda v, grid, _: v @ grid.weight / grid.weight.sum(), "average over the window"),
+    "auc": Metric(lambda v, grid, _: v @ grid.weight, "area under the curve", area=True),
+    "average": Metric(lambda v, grid, _: v @ grid.weight / grid.weight.sum(), "average", area=True),
     "within": Metric(_within, "share of the window between limits"),
 }
 
@@ -219,6 +221,8 @@ class DosePlan:
         x, w = np.polynomial.legendre.leggauss(NODES)
         half = 0.5 * np.diff(edges)[:, None]
         nodes, weight = edges[:-1, None] + half * (1.0 + x), half * w
+        if METRICS[target.metric].area:
+            return Grid(nodes.ravel(), weight.ravel())
         just_after = edges[:-1] + 1e-7 * (end - begin)  # a value at the time of a dose is the one before it
         looks = np.concatenate([edges, just_after])
         time = np.concatenate([nodes.ravel(), looks])
