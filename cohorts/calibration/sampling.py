@@ -47,11 +47,11 @@ one cannot follow (measured on 60 people: least effective sample size 1726 of 80
 LOOK = {"chains": 2, "tune": 300, "draws": 150}
 """Short run that looks how much the data tell of each person, non-centred."""
 
-INFORMED = 0.25
+INFORMED = 0.5
 """A parameter is sampled centred where the data leave, on average over the people, less than this share of the variance
-of their standard deviations from the typical value: where they hold three times the information of the population's
-distribution. There the deviations follow the data, and a non-centred sampler would have to move them with the typical
-value and the SD; with less information it is the other way round. Papaspiliopoulos, Roberts & Skold 2007,
+of their standard deviations from the typical value: where they tell more of a person than the population does. There
+the deviations follow the data, and a non-centred sampler would have to move them with the typical value and the SD;
+with less information it is the other way round. Papaspiliopoulos, Roberts & Skold 2007,
 doi:10.1214/088342307000000014; Betancourt & Girolami 2015, arXiv:1312.0906."""
 
 
