@@ -21,11 +21,15 @@ class Samples(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Nodes of doses as they arrive: ``begin`` (row, dose), ``end`` (row, infusion) of the doses ``flowing``."""
+    """Nodes of doses as they arrive: ``begin`` (row, dose), ``end`` (row, infusion) of the doses ``flowing``.
+
+    And of the records at which something else is done or that are stops, ``halts`` (row, record).
+    """
 
     begin: Integers
     end: Integers
     flowing: Integers
+    halts: Integers
 
 
 class _Columns(NamedTuple):
@@ -109,7 +113,8 @@ def lay_out(
         samples=samples.time.shape[1], **_sorted(columns, order, start),
         stops=None if covariates is None else np.minimum(place[:, -covariates.until.shape[1] :] + 1, order.shape[1]),
     )  # fmt: skip
-    return timeline, Places(place[:, : flow.exists.shape[1]], ends[:, : len(flowing)], flowing)
+    own = ends[:, len(flowing) : len(flowing) + len(halts)]
+    return timeline, Places(place[:, : flow.exists.shape[1]], ends[:, : len(flowing)], flowing, own)
 
 
 def _halting(schedule: Schedule) -> Flags:

@@ -13,6 +13,7 @@ from engine.dosing.timeline import Timeline
 from engine.evaluation import initial_states
 from engine.gradients.moves import Course, Settling
 from engine.gradients.settling import settle
+from engine.gradients.switching import gained
 from engine.gradients.variational import Variational
 from engine.models import equations
 from engine.models.algebras.arrays import ARRAYS
@@ -109,7 +110,8 @@ class _Walk:
         timeline = self.course.timeline
         here = node < timeline.time.shape[1]
         node = np.where(here, node, 0)
-        state, status = found.state + self._moved(found.state, node, here), found.status
+        state = found.state + self._moved(found.state, node, here) + self._switched(found.state, node, here)
+        status = found.status
         for one in self.course.settlings:
             due = here & one.steady.exists & (one.steady.node == node) & (status == Status.ok)
             if due.any():
@@ -134,6 +136,20 @@ class _Walk:
             if q in shifts:
                 gained[:, place] = drop[:, n] * shifts[q]
         return gained
+
+    def _switched(self, state: Floats, node: Integers, here: Flags) -> Floats:
+        """What the derivatives gain where the rates jump at a time that depends on parameters."""
+        gain, switched = np.zeros_like(state), self.course.switchings
+        due = [here & one.exists & (one.node == node) for one in switched]
+        if not any(np.any(flags) for flags in due):
+            return gain
+        base = self.system.base
+        states = {name: state[:, n] for n, name in enumerate(base.state_names)}
+        names = {**self.problem.parameters, **states, "t": _at(self.course.timeline.time, node)}
+        found = gained(base, self.system.wrt, switched, due, names)
+        for (n, q), place in self.system.places.items():
+            gain[:, place] = found[q][:, n] * self.problem.parameters[self.system.scales[q]]
+        return gain
 
     def _rates(self, state: Floats, time: Floats) -> Floats:
         base = self.system.base

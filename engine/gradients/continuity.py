@@ -8,7 +8,7 @@ import numpy as np
 from engine.dosing.schedule import Floats
 from engine.errors import ModelError
 from engine.models.algebras.arrays import ARRAYS
-from engine.models.calculus import ONE, ZERO
+from engine.models.calculus import ONE, ZERO, differentiate, subtract
 from engine.models.expression import Apply, Expression, evaluate, walk
 from engine.models.specification import Model
 from engine.models.structure import rates
@@ -24,17 +24,25 @@ def check(model: Model, wrt: tuple[str, ...]) -> None:
     """Refuse rates that jump where a state, or a time that depends on the parameters asked for, passes a threshold.
 
     There the derivatives jump too, by an amount that the variational equations do not contain. Rates that only bend
-    (``max(x - h, 0)``), and rates that jump at a time that is the same whatever the parameters, are fine.
+    (``max(x - h, 0)``) are fine, and so are rates that jump at a time of parameters alone at which a difference that
+    is a line in time changes sign (:mod:`engine.gradients.switching`).
     """
     for rate, (name, _) in zip(rates(model), model.derivatives, strict=True):
         for comparison in _conditions(rate):
             moving = comparison.names & {*model.state_names, *wrt}
+            if not comparison.names & set(model.state_names) and _is_line(comparison):
+                continue
             if moving and comparison.names & {*model.state_names, "t"} and _jumps(rate, comparison, model):
                 raise ModelError(
                     f"sensitivities: in model {model.name} the rate of {name} jumps where {comparison} changes, at a "
                     f"time that depends on {', '.join(sorted(moving))}; write a rate that goes on there, such as "
-                    "max(x - h, 0), or leave the parameters of the threshold out of wrt"
+                    "max(x - h, 0), or a threshold of time that is a line in t"
                 )
+
+
+def _is_line(comparison: Apply) -> bool:
+    """Whether the difference of its sides is a line in time."""
+    return "t" not in differentiate(subtract(*comparison.arguments), "t").names
 
 
 def _conditions(rate: Expression) -> Iterator[Apply]:

@@ -22,6 +22,7 @@ from engine.dosing.arrivals import Administration, Flow, arrivals, by_dose, dose
 from engine.dosing.nodes import Places, lay_out
 from engine.dosing.schedule import STEADY, STEPS, Flags, Floats, Integers, Schedule, Speed
 from engine.dosing.timeline import SteadyState, Timeline
+from engine.gradients.switching import Switching, crossings, halting, switchings, times
 from engine.gradients.variational import Variational
 from engine.models.algebras.arrays import ARRAYS
 from engine.models.calculus import ZERO, differentiate
@@ -73,18 +74,22 @@ class Course:
         Nodes before which something is to be done that depends on the states, (subject, node).
     settlings
         Steady states.
+    switchings
+        Where the rates jump at a time that depends on parameters.
     """
 
     timeline: Timeline
     shifts: dict[str, Floats]
     breaks: Flags
     settlings: tuple[Settling, ...]
+    switchings: tuple[Switching, ...] = ()
 
     def take(self, subjects: Integers) -> "Course":
         """Give these subjects."""
         shifts = {q: values[subjects] for q, values in self.shifts.items()}
         settlings = tuple(one.take(subjects) for one in self.settlings)
-        return Course(self.timeline.take(subjects), shifts, self.breaks[subjects], settlings)
+        switched = tuple(one.take(subjects) for one in self.switchings)
+        return Course(self.timeline.take(subjects), shifts, self.breaks[subjects], settlings, switched)
 
 
 def course(block: Block, given: Administration, system: Variational, whole: Block) -> Course:
@@ -102,7 +107,9 @@ def course(block: Block, given: Administration, system: Variational, whole: Bloc
         The same subjects with these, and their scales.
     """
     flow, steady = arrivals(block.schedule, given, block.covariates)
-    timeline, places = lay_out(block.schedule, flow, steady, block.samples, block.covariates)
+    when = times(block, system.wrt)
+    schedule = halting(block.schedule, when) if when.shape[1] else block.schedule
+    timeline, places = lay_out(schedule, flow, steady, block.samples, block.covariates)
     slopes = {}
     if moved := moving(system.base, system.wrt):
         names, own = _at_doses(whole), by_dose(block.schedule, given, block.covariates)
@@ -112,7 +119,10 @@ def course(block: Block, given: Administration, system: Variational, whole: Bloc
         Settling(one, {q: _column(slope, column) for q, slope in slopes.items()})
         for (column, _), one in zip(steady, timeline.steady, strict=True)
     ]
-    return laid.course(slopes, settlings)
+    crossed = np.isfinite(when).any(axis=0)  # a time that no subject comes to has no node
+    node = np.zeros(when.shape, dtype=np.int64)
+    node[:, crossed] = places.halts[:, places.halts.shape[1] - int(crossed.sum()) :]
+    return laid.course(slopes, settlings, switchings(block, system.wrt, when, node))
 
 
 def _at_doses(whole: Block) -> dict[str, Floats]:
@@ -129,6 +139,11 @@ def _column(slopes: Slopes, column: int) -> Slopes:
 def moving(model: Model, names: Sequence[str]) -> tuple[str, ...]:
     """Parameters that change when or how doses enter."""
     return tuple(q for q in names if any(_administered(model, q).values()))
+
+
+def fixed(model: Model, names: Sequence[str]) -> bool:
+    """Whether none of these parameters changes when or how doses enter, or when the equations switch."""
+    return not moving(model, names) and not crossings(model, tuple(names))
 
 
 @lru_cache(maxsize=256)
@@ -216,7 +231,9 @@ class Laid:
     subjects: int
     at: Callable[[Integers], Mapping[str, Floats]]
 
-    def course(self, slopes: Mapping[str, Slopes], settlings: Sequence[Settling] = ()) -> Course:
+    def course(
+        self, slopes: Mapping[str, Slopes], settlings: Sequence[Settling] = (), switched: Sequence[Switching] = ()
+    ) -> Course:
         """Timeline with what the derivatives gain, and the breaks where that depends on the states."""
         shifts = {q: self._shift(one) for q, one in slopes.items()}
         breaks = np.zeros((self.subjects, self.timeline.time.shape[1]), dtype=bool)
@@ -224,7 +241,10 @@ class Laid:
             breaks |= shift != 0
         for settling in settlings:
             breaks |= settling.nodes(self.timeline)
-        return Course(replace(self._extended(slopes), steady=()), shifts, breaks, tuple(settlings))
+        for one in switched:
+            breaks |= one.exists[:, None] & (one.node[:, None] == np.arange(breaks.shape[1]))
+        timeline = replace(self._extended(slopes), steady=())
+        return Course(timeline, shifts, breaks, tuple(settlings), tuple(switched))
 
     def _known(self, state: int) -> bool:
         """Whether a bolus into this state changes the rates by amounts that do not depend on the states."""

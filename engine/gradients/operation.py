@@ -26,7 +26,7 @@ from engine.dosing.schedule import Flags, Floats, Integers, Schedule
 from engine.gradients import forward
 from engine.gradients.continuity import check
 from engine.gradients.forward import Task
-from engine.gradients.moves import Course, moving
+from engine.gradients.moves import Course, fixed
 from engine.gradients.parameters import Given, is_free, read_parameters
 from engine.gradients.records import Observed
 from engine.models.specification import Model
@@ -102,7 +102,7 @@ class Work:
 
     def settled(self) -> "Work":
         """The same, with its course where that does not change."""
-        if moving(self.model, self.names):
+        if not fixed(self.model, self.names):
             return self
         people = int(self.observed.people.max(initial=0)) + 1
         block = self._block(np.ones((people, sum(self._widths))), self.copies)

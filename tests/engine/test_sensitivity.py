@@ -98,8 +98,9 @@ def can_be_asked(model):
 def test_derivatives_of_every_model_agree_with_differences(name):
     model = load_model(name)
     parameters = {name: value if value else 0.3 for name, value in model.typical.items()}
-    dosing = engine.Regimen(engine.Dose(10, into=model.state_names[0], every=12, times=3))
-    agree(model, parameters, dosing, wrt=can_be_asked(model))
+    # No dose and no sample at a time of the model's own, where the derivative has two sides.
+    dosing = engine.Regimen(engine.Dose(10, into=model.state_names[0], every=11.7, times=3))
+    agree(model, parameters, dosing, 1.003 * TIMES, wrt=can_be_asked(model))
 
 
 # ------------------------------------------------------------------------------------------------- every kind of dose
@@ -195,10 +196,41 @@ def test_rates_that_jump_are_refused_and_rates_that_bend_are_not(make_model):
     jumps = model("where(x > h, -k, 0)")
     with pytest.raises(ModelError, match="the rate of x jumps where x > h changes, at a time that depends on h, x"):
         sensitivity_arrays(jumps, values(jumps), dosing, TIMES)
-    switched = model("where(t < late, -k, 0)")
-    with pytest.raises(ModelError, match="jumps where t < late changes, at a time that depends on late"):
-        sensitivity_arrays(switched, values(switched), dosing, TIMES)
-    agree(switched, values(switched), dosing, wrt=["k"], solver="reference")
+    curved = model("where(t * t < late * late, -k, 0)")
+    with pytest.raises(ModelError, match=r"jumps where t \* t < late \* late changes, at a time that depends on late"):
+        sensitivity_arrays(curved, values(curved), dosing, TIMES)
+    agree(curved, values(curved), dosing, wrt=["k"], solver="reference")
+
+
+SWITCHED = [
+    "where(t < late, -k, 0)", "where(t >= late, -k * x / h, 0) - max(2 * t - late, 0) * k / late / 9",
+    "where(late <= t and t < late + long, -k * x / h, k / 8)", "where(h / k - late < t / 2, -k, k) * x / (h + x)",
+    "where(t < late, -k, 0) + where(t < late, 0, k) * x / h",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("solver", ["auto", "reference"])
+@pytest.mark.parametrize("rate", SWITCHED)
+def test_times_of_parameters_at_which_rates_jump(make_model, rate, solver):
+    """Beside doses, with a second state behind the one whose rate jumps."""
+    units = {"k": "mg/h", "h": "mg", "late": "h", "long": "h"}
+    used = {name: unit for name, unit in units.items() if re.search(rf"\b{name}\b", rate) or name in "kh"}
+    outputs = {"x": ("x", "mg"), "y": ("y", "mg")}
+    model = make_model(used, {"x": "mg", "y": "mg"}, {"x": rate, "y": "x * k / h - y * k / h / 2"}, outputs)
+    values = {"k": 3.0, "h": 20.0, "late": 3.1, "long": 9.7}
+    dosing = engine.Regimen(engine.Dose(100, into="x", every=8, times=3))
+    agree(model, {name: values[name] for name in used}, dosing, solver=solver)
+
+
+def test_a_jump_by_hand(make_model):
+    """x falls at rate k until the time late: x = x0 - k min(t, late)."""
+    model = make_model({"k": "mg/h", "late": "h"}, {"x": "mg"}, {"x": "where(t < late, -k, 0)"}, {"x": ("x", "mg")})
+    found = sensitivity_arrays(
+        model, {"k": [2.0, 3.0], "late": [3.0, 30.0]}, engine.Regimen(engine.Dose(100, into="x")), TIMES
+    )
+    late = np.array([3.0, 30.0])[:, None]
+    np.testing.assert_allclose(found.slopes["x"][:, :, 0], -np.minimum(TIMES, late), rtol=1e-12)
+    np.testing.assert_allclose(found.slopes["x"][:, :, 1], np.where(late < TIMES, [[-2.0], [-3.0]], 0.0), rtol=1e-12)
 
 
 # ----------------------------------------------------------------------------------------------------- named arrays
