@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from cohorts.calibration.integration import marginal_likelihood as marginal_likelihood
     from cohorts.calibration.rows import requests as requests
     from cohorts.calibration.sampling import calibrate as calibrate
+    from cohorts.calibration.summaries import ConflictWarning as ConflictWarning
+    from cohorts.calibration.summaries import calibrate_to_summaries as calibrate_to_summaries
+    from cohorts.calibration.summaries import summary_requests as summary_requests
+    from cohorts.calibration.targets import SummaryTarget as SummaryTarget
+    from cohorts.calibration.targets import load_targets as load_targets
     from cohorts.covariates.fitting import fit_covariates as fit_covariates
     from cohorts.covariates.tables import load_table as load_table
     from cohorts.covariates.tables import tables as tables
@@ -92,6 +97,11 @@ _HOME = {
     "TwinCohort": "twins.patient",
     "assess": "quality.gate",
     "calibrate": "calibration.sampling",
+    "ConflictWarning": "calibration.summaries",
+    "SummaryTarget": "calibration.targets",
+    "calibrate_to_summaries": "calibration.summaries",
+    "load_targets": "calibration.targets",
+    "summary_requests": "calibration.summaries",
     "compare": "judgement.information",
     "diagnose": "calibration.diagnosis",
     "disclosure": "quality.disclosure",
@@ -147,6 +157,7 @@ _HOME = {
 
 __all__ = [
     "CalibrationError",
+    "ConflictWarning",
     "DosePlan",
     "DoseTarget",
     "Estimates",
@@ -160,10 +171,12 @@ __all__ = [
     "Quality",
     "Recommendation",
     "Residual",
+    "SummaryTarget",
     "Twin",
     "TwinCohort",
     "assess",
     "calibrate",
+    "calibrate_to_summaries",
     "compare",
     "diagnose",
     "disclosure",
@@ -176,6 +189,7 @@ __all__ = [
     "load_codes",
     "load_population",
     "load_table",
+    "load_targets",
     "loo",
     "marginal_likelihood",
     "match_baseline",
@@ -204,6 +218,7 @@ __all__ = [
     "requests",
     "shrinkage",
     "simulation_based_calibration",
+    "summary_requests",
     "tables",
     "twin",
     "twin_cohort",
