@@ -68,12 +68,17 @@ class _Assembly:
             key = (formula.operation, arguments, repr(formula.value))
             if key not in self._numbers:
                 self._numbers[key] = len(self._values)
-                self._values.append(self._value(formula))
+                # A product may be wanted in sums alone, which have a way of their own to it.
+                self._values.append(formula if formula.operation == "mul" else self._value(formula))
             self._keys[formula.serial] = self._numbers[key]
         return [self._number(row) for row in rows]
 
     def _of(self, formula: Formula) -> Value:
-        return self._values[self._keys[formula.serial]]
+        place = self._keys[formula.serial]
+        found = self._values[place]
+        if isinstance(found, Formula):
+            found = self._values[place] = self._value(found)
+        return found
 
     def _number(self, formula: Formula) -> Vector:
         """Value as a number: 1 or 0 of a condition."""

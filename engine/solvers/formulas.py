@@ -57,7 +57,10 @@ class Formula:
 
     def __truediv__(self, other: "Formula | float") -> "Formula":
         """Quotient."""
-        return Formula("div", (self, _formula(other)))
+        other = _formula(other)
+        if self.operation == other.operation == "number" and other.value:
+            return number(self.value / other.value)
+        return Formula("div", (self, other))
 
     def __rtruediv__(self, other: float) -> "Formula":
         """Quotient."""

@@ -16,7 +16,7 @@ from engine.solvers.stepping.columns import Columns, columns
 from engine.solvers.stepping.compiled import Stepper, stepper
 from engine.solvers.stepping.itinerary import itinerary
 from engine.solvers.stepping.march import Helpers, Limits, March
-from engine.solvers.stepping.modes import modes, shape
+from engine.solvers.stepping.modes import Modes, modes, shape
 from engine.solvers.stepping.stops import Flight, Stops
 from engine.solvers.stepping.switching import Switching
 from engine.solvers.stepping.tables import Table
@@ -87,7 +87,7 @@ def solve(problem: Problem, method: Method) -> tuple[Trajectory, NDArray[np.bool
     """Trajectory, and which subjects are stiff and left to another method."""
     count, states = problem.state.shape
     seen = states if problem.observed is None else len(problem.observed)
-    samples = np.full((seen, count, problem.timeline.samples), np.nan)
+    samples: Floats | None = None
     state, status = np.full((count, states), np.nan), np.zeros(count, dtype=np.int8)
     largest, left = problem.largest.copy(), np.zeros(count, dtype=bool)
     frozen = freeze(problem.model)
@@ -100,23 +100,35 @@ def solve(problem: Problem, method: Method) -> tuple[Trajectory, NDArray[np.bool
         found = modes(form, problem) if form else None
         exact = found.sound if found else np.zeros(count, dtype=bool)
         for group in alike(problem, exact) if problem.timeline.time.shape[1] else ():
-            part = _march(problem.take(group.subjects), method, group, frozen)
+            part = _march(_Part(problem.take(group.subjects), group, found), method, frozen)
             own = part.samples.reshape(seen, len(group.subjects), problem.timeline.samples)
             if len(group.subjects) == count:
                 samples = own
             else:
+                samples = np.full((seen, count, problem.timeline.samples), np.nan) if samples is None else samples
                 samples[:, group.subjects] = own
             state[group.subjects], status[group.subjects] = part.state, part.status
             largest[group.subjects] = part.stops.largest
             left[group.subjects] = part.left
     if not problem.timeline.time.shape[1]:
         state = problem.state.copy()
+    if samples is None:
+        samples = np.full((seen, count, problem.timeline.samples), np.nan)
     if status.any():
         samples[:, status != Status.ok], state[status != Status.ok] = np.nan, np.nan
     return Trajectory(np.moveaxis(samples, 0, -1), state, status, largest), left
 
 
-def _march(problem: Problem, method: Method, group: Alike, frozen: Frozen | None) -> March:
+class _Part(NamedTuple):
+    """Subjects to solve together, what they have in common, and the modes of all subjects."""
+
+    problem: Problem
+    group: Alike
+    modes: Modes | None
+
+
+def _march(part: _Part, method: Method, frozen: Frozen | None) -> March:
+    problem, group, _ = part
     seen = tuple(range(problem.state.shape[1])) if problem.observed is None else problem.observed
 
     def compile_(table: Table, tolerance: float) -> Stepper:
@@ -129,12 +141,8 @@ def _march(problem: Problem, method: Method, group: Alike, frozen: Frozen | None
     plan = itinerary(problem.timeline, problem.subjects)
 
     def fly(flight: Flight) -> Floats:
-        march = _march(
-            _away(problem, group, stops, flight),
-            method,
-            replace(group, subjects=np.arange(len(flight.subject))),
-            frozen,
-        )
+        flown = replace(group, subjects=group.subjects[flight.subject])
+        march = _march(part._replace(problem=_away(problem, group, stops, flight), group=flown), method, frozen)
         stops.left[flight.subject[march.left]] = True
         return np.where((march.status == Status.ok) & ~march.left, march.state.T, np.nan)
 
@@ -143,18 +151,19 @@ def _march(problem: Problem, method: Method, group: Alike, frozen: Frozen | None
     switching = Switching(frozen, problem) if frozen else None
     helpers = Helpers(rescue if method.rescue else None, switching)
     march = March(problem, stops, compiled, method.limits, helpers)
-    march.walk(_begin(problem, compiled, stops))
+    march.walk(_begin(part, compiled, stops))
     return march
 
 
-def _begin(problem: Problem, compiled: Stepper, stops: Stops) -> Columns:
-    layout, count = compiled.layout, problem.subjects
+def _begin(part: _Part, compiled: Stepper, stops: Stops) -> Columns:
+    layout, problem, count = compiled.layout, part.problem, part.problem.subjects
     rows = np.zeros((layout.stop + 1, count))
     for row, name in zip(rows, problem.model.parameter_names, strict=False):
         row[:] = problem.parameters[name]
     rows[layout.floor : layout.flow] = stops.floors(np.arange(count))
-    if layout.form:
-        rows[layout.modes : layout.stop] = half.parameters(layout.form, modes(layout.form, problem))
+    if layout.form and part.modes:
+        own = part.modes.take(part.group.subjects)
+        rows[layout.modes : layout.stop] = half.parameters(layout.form, own)
     start = np.broadcast_to(problem.timeline.start, (count,))
     return columns(layout, stops.plan, start, problem.state, rows)
 

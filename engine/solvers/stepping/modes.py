@@ -57,6 +57,10 @@ class Modes(NamedTuple):
     forcing: Floats
     sound: NDArray[np.bool_]
 
+    def take(self, subjects: NDArray[np.int64]) -> "Modes":
+        """Give those of these subjects."""
+        return Modes._make(values[..., subjects] for values in self)
+
 
 @lru_cache(maxsize=64)
 def shape(model: Model) -> Shape | None:

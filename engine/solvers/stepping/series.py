@@ -92,9 +92,10 @@ def _square(a: Series, k: int) -> Any:
 
 
 def _divide(a: Series, b: Series) -> Series:
-    if b.constant:
-        return Series(lambda k: None if a[k] is None else a[k] / b[0], constant=a.constant)
     inverse = 1.0 / b[0]
+    if b.constant:
+        # Dividing takes as long as ten products; the value itself is divided, for its last digit.
+        return Series(lambda k: product(a[k], inverse) if k else a[0] / b[0], constant=a.constant)
 
     def following(k: int) -> Any:
         rest = total([product(b[i], found[k - i]) for i in range(1, k + 1)])
@@ -155,11 +156,18 @@ def _fractional(a: Series, exponent: Any) -> Series:
     def following(k: int) -> Any:
         if k == 0:
             return a[0] ** exponent
-        terms = [product(exponent * (k - j) - j * 1.0, a[k - j], found[j]) for j in range(k)]
-        return product(total(terms), inverse, 1.0 / k)
+        rise = total([product(slope[k - j], found[j]) for j in range(k)])
+        fall = total([product(a[k - j], own[j]) for j in range(1, k)])
+        return product(_subtract(product(exponent, rise), fall), inverse, 1.0 / k)
 
     found = Series(following)
+    slope, own = _slope(a), _slope(found)
     return found
+
+
+def _slope(a: Series) -> Series:
+    """Derivative, times the time since the start."""
+    return Series(lambda k: product(a[k], k * 1.0) if k else None)
 
 
 def _whole(exponent: Any) -> int | None:

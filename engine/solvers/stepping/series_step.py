@@ -28,10 +28,10 @@ def step(symbols: Symbols, table: SeriesTable, tolerance: float) -> tuple[list[A
     left = symbols.stop - symbols.time
     reaches = formulas.le(left, control.REACH * suits)
     tried = Length(formulas.select(reaches, left, suits), reaches)
-    dense = [row for coefficients in numeric.values() for row in _scaled(coefficients, tried.value)]
+    dense = [_present(value) for coefficients in numeric.values() for value in coefficients[1:]]
     ends = linear.at(tried.value) if linear else {}
     for place, n in enumerate(numeric):
-        ends[n] = symbols.states[n] + formulas.total(dense[table.order * place : table.order * (place + 1)])
+        ends[n] = _along(symbols.states[n], dense[table.order * place : table.order * (place + 1)], tried.value)
     states = [ends[n] for n in range(symbols.layout.states)]
     good = formulas.le(formulas.total([state**2.0 for state in states]) + suits * 0.0, formulas.number(_FINITE))
     count = formulas.select(stiff, symbols.stiff + 1.0, 0.75 * symbols.stiff)
@@ -46,17 +46,13 @@ def step(symbols: Symbols, table: SeriesTable, tolerance: float) -> tuple[list[A
 
 def sample(symbols: Symbols, table: SeriesTable, dense: Sequence[Any], part: Any, length: Any) -> list[Any]:
     """States at a part of the step, 0 to 1, from the states at its start and the rows of the dense output."""
-    layout, order = symbols.layout, table.order
+    layout, order, elapsed = symbols.layout, table.order, part * length
     found = {}
     for place, n in enumerate(layout.numeric):
-        total = dense[order * place + order - 1]
-        for k in range(order - 2, -1, -1):
-            total = dense[order * place + k] + part * total
-        found[n] = symbols.states[n] + part * total
+        found[n] = _along(symbols.states[n], dense[order * place : order * (place + 1)], elapsed)
     if layout.form:
-        found |= half.sampled(layout.form, symbols.states, dense[order * len(layout.numeric) :], layout.infused).at(
-            part * length
-        )
+        rest = dense[order * len(layout.numeric) :]
+        found |= half.sampled(layout.form, symbols.states, rest, layout.infused).at(elapsed)
     return [found[n] for n in range(layout.states)]
 
 
@@ -101,8 +97,8 @@ def _exponentials(symbols: Symbols, linear: Half) -> dict[int, Series]:
             if order == 0:
                 return symbols.states[n]
             while len(known) < order:
-                known.append({k: linear.rate[k] * value * (1.0 / (len(known) + 1)) for k, value in known[-1].items()})
-            return series.total(list(known[order - 1].values()))
+                known.append({k: linear.rate[k] * value for k, value in known[-1].items()})
+            return series.product(series.total(list(known[order - 1].values())), 1.0 / math.factorial(order))
 
         return Series(following)
 
@@ -115,8 +111,10 @@ def _length(symbols: Symbols, numeric: dict[int, list[Any]], order: int, toleran
         return formulas.number(_FINITE), formulas.number(0.0)
     scale = {n: 1.0 / (formulas.absolute(symbols.states[n]) + symbols.floor[n]) for n in numeric}
 
+    sized = {n: {k: series.product(c[k], scale[n]) for k in (order - 1, order)} for n, c in numeric.items()}
+
     def inner(a: int, b: int) -> Any:
-        terms = [series.product(c[a], c[b], scale[n] ** 2.0) for n, c in numeric.items()]
+        terms = [series.product(c[a], c[b]) for c in sized.values()]
         found = series.total(terms)
         return formulas.number(0.0) if found is None else found
 
@@ -134,10 +132,13 @@ def _length(symbols: Symbols, numeric: dict[int, list[Any]], order: int, toleran
     return suits, stiff
 
 
-def _scaled(coefficients: list[Any], length: Any) -> list[Any]:
-    """Coefficients in parts of the step, without the first."""
-    rows, power = [], length
-    for value in coefficients[1:]:
-        rows.append(formulas.number(0.0) if value is None else value * power)
-        power = power * length
-    return rows
+def _present(value: Any) -> Any:
+    return formulas.number(0.0) if value is None else value
+
+
+def _along(start: Any, coefficients: Sequence[Any], elapsed: Any) -> Any:
+    """Value of a series, by Horner's rule, from its start and the other coefficients."""
+    found = coefficients[-1]
+    for value in reversed(coefficients[:-1]):
+        found = value + elapsed * found
+    return start + elapsed * found
