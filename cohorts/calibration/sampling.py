@@ -197,6 +197,8 @@ def _sample(fit: _Fit, options: Mapping[str, Any]) -> tuple[xr.DataTree, dict[st
         **options,
     )
     finished = time.perf_counter()
+    if not all(bool(np.isfinite(v).all()) for v in tree["sample_stats"].to_dataset()[["energy"]].values()):
+        raise CalibrationError("the sampler was stopped before all draws were made", tree)
     spent = {"seconds_compile": built - started, "seconds_sample": finished - built}
     spent["seconds_cpu"] = time.process_time() - busy
     return tree, {**spent, "centred": json.dumps(sorted(centred))}
