@@ -69,6 +69,8 @@ def modes(problem: Problem, which: Index, draw: Index, noise: Array) -> Modes:
     """
     lanes, starts, d = noise.shape
     first = climb(problem, which, draw, np.zeros((lanes, d)))
+    if not starts:
+        return first
     many = np.repeat(np.arange(lanes), starts)
     flat = noise.reshape(-1, d)
     value = problem.log_likelihood(which[many], draw[many], flat) - 0.5 * np.sum(flat**2, axis=1)

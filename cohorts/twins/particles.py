@@ -47,7 +47,8 @@ class Settings:
     defensive
         Share of particles proposed from the prior.
     starts
-        Patients drawn beforehand among whom a second start of the search for the mode is chosen.
+        Patients drawn beforehand among whom a second start of the search for the mode is chosen; 0 for the typical
+        patient as the only start, which halves the work.
     rounds
         Times a proposal whose weights are poor is fitted again to the weighted draws.
     """
@@ -65,7 +66,7 @@ class Settings:
         for name, known in (("method", METHODS), ("proposal", PROPOSALS)):
             if getattr(self, name) not in known:
                 raise PopulationError(f"{name}: got {getattr(self, name)!r}, wanted one of {list(known)}")
-        for name, least in (("particles", 100), ("starts", 1), ("rounds", 0)):
+        for name, least in (("particles", 100), ("starts", 0), ("rounds", 0)):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
                 raise PopulationError(f"{name}: got {getattr(self, name)!r}, wanted a whole number >= {least}")
         if not self.degrees > 0.0 or not 0.0 <= self.defensive < 1.0:

@@ -3,6 +3,7 @@
 import arviz as az
 import numpy as np
 import pytest
+from scipy import stats
 
 import cohorts
 from cohorts.twins import pareto, weighted
@@ -90,6 +91,21 @@ def test_posterior_is_the_exact_one(method, settings):
         atol=5.0 / np.sqrt(ess),
     )
     assert twin.diagnostics["pareto_k"] < 0.7
+
+
+@pytest.mark.parametrize("settings", [{}, {"defensive": 0.5}, {"proposal": "prior"}])
+def test_mean_ratio_is_the_exact_evidence(settings):
+    twin = cohorts.twin(line(), record(DV), predict, seed=6, particles=40000, **settings)
+    x = np.stack([np.ones_like(TIMES), TIMES], axis=1)
+    truth = stats.multivariate_normal(x @ MU, x @ np.diag(OMEGA**2) @ x.T + SIGMA**2 * np.eye(4)).pdf(DV)
+    ratio = np.exp(twin.group.particles.log_ratio[0]) / truth
+    assert ratio.mean() == pytest.approx(1.0, abs=4.0 * ratio.std() / np.sqrt(40000))
+    assert ratio.std() / np.sqrt(40000) < 0.02
+
+
+def test_a_search_from_the_typical_patient_alone_finds_the_same_mode():
+    found = [cohorts.twin(line(), record(DV), predict, seed=1, starts=n).group.particles.modes for n in (0, 16)]
+    assert np.allclose(*found, rtol=1e-9)
 
 
 def test_mode_and_laplace_covariance_are_exact():

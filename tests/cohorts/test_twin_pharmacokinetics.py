@@ -138,9 +138,9 @@ def test_forecasts_cover(uncertain):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("uncertain", "n"), [(False, 4000), (True, 2000)])
+@pytest.mark.parametrize(("uncertain", "n"), [(False, 2500), (True, 2000)])
 def test_forecasts_cover_within_two_percent(uncertain, n):
-    for kind, share in coverage(n, uncertain=uncertain, seed=12, particles=1000).items():
+    for kind, share in coverage(n, uncertain=uncertain, seed=12, particles=500).items():
         assert share == pytest.approx(0.9, abs=0.02), kind
 
 
