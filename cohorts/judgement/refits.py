@@ -150,7 +150,7 @@ class Refitter:
         group = tree["posterior"].to_dataset()
         columns = xr.Dataset({label: (("chain", "draw"), _column(group, label)) for label in self.labels})
         with np.errstate(divide="ignore", invalid="ignore"):
-            ess, rhat = az.ess(columns, method="bulk"), az.rhat(columns)
+            ess, rhat = az.ess(columns, method="bulk"), az.rhat(_halves(columns))
         about = {
             "ess": min(float(ess[label]) for label in self.labels),
             "rhat": max(float(rhat[label]) for label in self.labels),
@@ -214,6 +214,15 @@ def _column(group: xr.Dataset, label: str) -> Array:
     name, _, level = label.partition("[")
     column = group[name].sel({f"{name}_level": level[:-1]}) if level else group[name]
     return np.asarray(column.transpose("chain", "draw").values)
+
+
+def _halves(columns: xr.Dataset) -> xr.Dataset:
+    """The two halves of a lone chain as two, so that they can be compared; several chains as they are."""
+    if columns.sizes["chain"] > 1:
+        return columns
+    half = columns.sizes["draw"] // 2
+    parts = [columns.isel(chain=[0], draw=slice(start, start + half)) for start in (0, half)]
+    return xr.concat(parts, "chain")
 
 
 def run(

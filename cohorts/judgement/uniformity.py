@@ -30,6 +30,8 @@ class Envelope:
         Shares at which the function is taken, (point).
     lower, upper
         Limits of the empirical distribution function there.
+    table
+        Probability that at most k of the ranks lie below a point, (k, point).
     least
         Least pointwise tail probability (two-sided) of each simulated set, ascending.
     """
@@ -39,17 +41,18 @@ class Envelope:
     points: Array
     lower: Array
     upper: Array
+    table: Array
     least: Array
 
     def p_value(self, ranks: NDArray[np.int64]) -> float:
         """Share of sets of uniform ranks that stray as far as these anywhere, the set itself counted."""
-        found = _least(_counts(ranks[None], self.points, self.levels), self.n, self.points)[0]
+        found = _least(_counts(ranks[None], self.levels), self.table)[0]
         below = int(np.searchsorted(self.least, found, side="right"))
         return (below + 1.0) / (len(self.least) + 1.0)
 
     def ecdf(self, ranks: NDArray[np.int64]) -> Array:
         """Empirical distribution function of ranks at `points`."""
-        return np.asarray(_counts(ranks[None], self.points, self.levels)[0] / self.n)
+        return np.asarray(_counts(ranks[None], self.levels)[0] / self.n)
 
 
 def envelope(n: int, levels: int, level: float = 0.95, seed: int = 0) -> Envelope:
@@ -65,33 +68,27 @@ def envelope(n: int, levels: int, level: float = 0.95, seed: int = 0) -> Envelop
         Seed of the sets of uniform ranks the limits rest on.
     """
     points = np.arange(1, levels) / levels
-    rng = generator(seed, Stream.JUDGEMENT, n, levels)
-    least = np.sort(
-        np.concatenate(
-            [
-                _least(_counts(rng.integers(0, levels, (100, n)), points, levels), n, points)
-                for _ in range(SIMULATED // 100)
-            ]
-        )
-    )
-    tail = 0.5 * float(np.quantile(least, 1.0 - level, method="lower"))
     binomial = stats.binom(n, points)
+    table = np.asarray(binomial.cdf(np.arange(n + 1)[:, None]))
+    rng = generator(seed, Stream.JUDGEMENT, n, levels)
+    sets = [_least(_counts(rng.integers(0, levels, (100, n)), levels), table) for _ in range(SIMULATED // 100)]
+    least = np.sort(np.concatenate(sets))
+    tail = 0.5 * float(np.quantile(least, 1.0 - level, method="lower"))
     lower, upper = binomial.ppf(tail), binomial.isf(tail)
-    return Envelope(n, levels, points, lower / n, upper / n, least)
+    return Envelope(n, levels, points, lower / n, upper / n, table, least)
 
 
-def _counts(ranks: NDArray[np.int64], points: Array, levels: int) -> Array:
+def _counts(ranks: NDArray[np.int64], levels: int) -> NDArray[np.int64]:
     """Number of ranks below each point, (set, point)."""
     made = np.stack([np.bincount(row, minlength=levels) for row in ranks])
-    return np.cumsum(made, axis=1)[:, : len(points)].astype(np.float64)
+    return np.cumsum(made, axis=1)[:, :-1]
 
 
-def _least(counts: Array, n: int, points: Array) -> Array:
+def _least(counts: NDArray[np.int64], table: Array) -> Array:
     """Least two-sided pointwise tail probability of each set."""
-    binomial = stats.binom(n, points)
-    table = np.stack([binomial.cdf(k) for k in range(n + 1)])
-    low = table[counts.astype(int), np.arange(len(points))]
-    high = 1.0 - np.where(counts > 0, table[counts.astype(int) - 1, np.arange(len(points))], 0.0)
+    across = np.arange(table.shape[1])
+    low = table[counts, across]
+    high = 1.0 - np.where(counts > 0, table[counts - 1, across], 0.0)
     return np.asarray(2.0 * np.minimum(low, high).min(axis=1))
 
 
