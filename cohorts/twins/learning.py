@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from cohorts.drawing.cohort import fitted, population_values
+from cohorts.drawing.cohort import fitted, learned, population_values
 from cohorts.drawing.streams import Stream, derived
 from cohorts.errors import PopulationError
 from cohorts.specification.population import Population
@@ -144,7 +144,7 @@ def values_of(population: Population, basis: Basis) -> dict[str, Array]:
     }
     if basis.posterior is not None:
         group = fitted(population, basis.posterior)
-        known = [c.name for c in population.coefficients if c.free and c.fitted]
+        known = learned(population, basis.posterior)
         centre |= {n: np.median(group[n].transpose("chain", "draw", ...).to_numpy(), axis=(0, 1))[None] for n in known}
     if basis.uncertainty == "centred" or not any(c.free for c in population.coefficients):
         return centre

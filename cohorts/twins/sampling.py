@@ -8,7 +8,7 @@ import xarray as xr
 
 from cohorts.calibration.diagnosis import ADVICE, Gates
 from cohorts.calibration.rows import requests
-from cohorts.drawing.cohort import fitted
+from cohorts.drawing.cohort import fitted, learned
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError, PopulationError
 from cohorts.specification.population import Population
@@ -75,7 +75,7 @@ def _sample(
     model = people.build(record.data, predict=graph(record, rows), occasions=occasions)
     if basis.posterior is not None:
         group = fitted(population, basis.posterior)
-        known = {c.name: group[c.name] for c in population.coefficients if c.free and c.fitted}
+        known = {name: group[name] for name in learned(population, basis.posterior)}
         at = {n: np.median(v.transpose("chain", "draw", ...).to_numpy(), axis=(0, 1)) for n, v in known.items()}
         model = pm.do(model, {n: v for n, v in at.items() if n in model.named_vars})
     seed = int(generator(basis.seed, Stream.TWIN, number, DRAWS).integers(2**31))

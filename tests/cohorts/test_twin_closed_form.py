@@ -3,6 +3,7 @@
 import arviz as az
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 import cohorts
@@ -126,6 +127,52 @@ def test_uncertain_population_is_mixed_over():
     aside = cohorts.twin(line(3.0), record(DV), predict, seed=2, uncertainty="centred")
     assert np.allclose(moments(aside)[0], exact(TIMES, DV)[0], atol=0.05)
     assert aside.diagnostics["uncertainty"] == "centred"
+
+
+def calibrated(population, mean, sd):
+    """What a calibration of the population would leave: draws of the typical intercept."""
+    draws = mean + sd * np.random.default_rng(8).standard_normal((4, 2500))
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"a_pop": (("chain", "draw"), draws)})})
+    tree.attrs = {
+        "fitted_digest": population.fitted_digest,
+        "population": population.name,
+        "seed": 1,
+        "data_digest": "x",
+    }
+    return tree
+
+
+def test_posterior_of_a_population_is_mixed_over_or_set_aside(monkeypatch):
+    population = line(3.0)
+    posterior = calibrated(population, 12.0, 1.5)
+    monkeypatch.setitem(globals(), "MU", np.array([12.0, -1.0]))
+    for uncertainty, extra in (("mixed", 1.5), ("centred", 0.0)):
+        twin = cohorts.twin(population, record(DV), predict, seed=2, posterior=posterior, uncertainty=uncertainty)
+        mean, cov = exact(TIMES, DV, extra=extra)
+        found, spread = moments(twin)
+        assert np.all(np.abs(found - mean) < 4.0 * np.sqrt(np.diag(cov) / twin.diagnostics["ess"]) + 0.01)
+        assert np.allclose(np.sqrt(np.diag(spread)), np.sqrt(np.diag(cov)), rtol=0.1)
+        assert twin.posterior.attrs["posterior_data_digest"] == "x"
+    with pytest.raises(cohorts.PopulationError, match="calibrate this population again"):
+        cohorts.twin(line(2.0), record(DV), predict, seed=2, posterior=posterior)
+
+
+@pytest.mark.slow
+def test_posterior_of_a_population_is_set_aside_for_nuts(monkeypatch):
+    population = line(3.0)
+    posterior = calibrated(population, 12.0, 1.5)
+
+    def graph(_record, rows):
+        time = rows["time"].to_numpy()
+        return lambda parameters: parameters["a"][0] + parameters["b"][0] * time
+
+    given = {"seed": 1, "posterior": posterior, "method": "nuts", "graph": graph}
+    with pytest.raises(cohorts.PopulationError, match="no density"):
+        cohorts.twin(population, record(DV), predict, **given)
+    twin = cohorts.twin(population, record(DV), predict, uncertainty="centred", **given)
+    monkeypatch.setitem(globals(), "MU", np.array([np.median(posterior["posterior"]["a_pop"]), -1.0]))
+    mean, cov = exact(TIMES, DV)
+    assert np.all(np.abs(moments(twin)[0] - mean) < 4.0 * np.sqrt(np.diag(cov) / twin.diagnostics["ess"]))
 
 
 def test_uncertain_population_by_laplace_weighs_its_draws():
