@@ -70,7 +70,8 @@ class Derived(CovariateModel):
         if seen.size and (seen.min() < low or seen.max() > high):
             raise PopulationError(
                 f"covariates.{self.name}: got {covariate} from {seen.min():g} to {seen.max():g} "
-                f"{row.numbers[argument]}, wanted {low:g} to {high:g}: {self.equation} is not made for others"
+                f"{row.numbers[argument]}, wanted {low:g} to {high:g}: {self.equation} is not made for others; "
+                f"limit {covariate} where it is drawn (where: of a table, lower: and upper: of a distribution)"
             )
 
     def to_dict(self) -> dict[str, Any]:

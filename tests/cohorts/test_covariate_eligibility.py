@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cohorts import draw, load_population
 from cohorts.covariates.base import Variable
 from cohorts.covariates.eligibility import PROBE, Criterion, enrol, passes, read_eligibility, require_acceptance
 from cohorts.errors import PopulationError
@@ -158,3 +159,34 @@ def test_levels_are_counted_in_the_message():
     only = read_eligibility([{"name": "men", "covariate": "sex", "in": ["male"]}], KNOWN)
     with pytest.raises(PopulationError, match="female 100 %, male 0 %"):
         require_acceptance(only, drawn)
+
+
+def test_what_goes_with_a_criterion_follows_the_exact_conditional_distribution():
+    """Of two normal covariates of correlation r, one cut at c: the moments and distribution of the other are known."""
+    r, c, n = 0.6, 1.0, 40_000
+    margin = {"unit": "1", "meaning": "made up", "distribution": {"normal": {"mean": 0, "sd": 1}}}
+    written = {
+        "name": "cut",
+        "reference": "made up",
+        "covariates": {
+            "both": {
+                "model": "copula",
+                "margins": {"x": margin, "y": margin},
+                "correlation": [[1, r], [r, 1]],
+                "source": "made up",
+            }
+        },
+        "parameters": {"cl": {"unit": "L/h", "meaning": "clearance", "typical": 1.0, "source": "made up"}},
+        "eligibility": [{"name": "high", "covariate": "x", "min": c}],
+    }
+    cohort = draw(load_population(written), n=n, replicates=1, seed=3)
+    x, y = cohort["x"].values[0], cohort["y"].values[0]
+    assert stats.kstest(x, stats.truncnorm(c, math.inf).cdf).pvalue > 0.001
+    hazard = stats.norm.pdf(c) / stats.norm.sf(c)
+    variance = 1 - r**2 * hazard * (hazard - c)
+    assert y.mean() == pytest.approx(r * hazard, abs=4 * math.sqrt(variance / n))
+    assert y.var() == pytest.approx(variance, rel=4 * math.sqrt(2 / n))
+    screened = int(cohort["screened"].values[0])
+    exact = stats.norm.sf(c)
+    assert n / screened == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / screened))
+    assert screened - int(cohort["failed"].values.sum()) == n
