@@ -65,11 +65,14 @@ def verdict(posterior: xr.DataTree) -> Table:
     """Each gate: what was found, what was wanted, and whether a failure was allowed."""
     attrs = posterior.attrs
     gates, failed, allowed = (json.loads(attrs[name]) for name in ("gates", "failed", "allowed"))
-    found = (
+    found = [
         ("rhat", "Largest R-hat", f"{attrs['rhat_max']:.4f}", f"< {gates['rhat']:g}"),
         ("ess", "Smallest effective sample size, bulk or tail", f"{attrs['ess_min']:.0f}", f"> {gates['ess']:g}"),
         ("divergences", "Divergent transitions", str(attrs["divergences"]), f"at most {gates['divergences']}"),
-    )
+    ]
+    if "ebfmi" in gates:
+        least = f"{attrs['ebfmi_min']:.2f}"
+        found.append(("ebfmi", "Smallest E-BFMI of a chain", least, f"at least {gates['ebfmi']:g}"))
     rows = tuple((name, got, wanted, _passed(key, failed, allowed)) for key, name, got, wanted in found)
     note = (
         f"NUTS (nutpie), {attrs['chains']} chains of {attrs['draws']} draws after {attrs['tune']} of tuning, seed "
