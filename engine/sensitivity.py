@@ -1,6 +1,6 @@
 """How outputs change with parameters: named arrays and plain ones around :mod:`engine.gradients.forward`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from engine.dosing.sampling import record_samples, sample_places
 from engine.dosing.schedule import Floats
 from engine.errors import DataError
 from engine.execute import Executor, Serial
+from engine.gradients.economy import parts, suited
 from engine.gradients.forward import Task, differentiate
 from engine.models.specification import Model
 from engine.simulation import Dosing, arrange
@@ -54,7 +55,9 @@ def sensitivity_arrays(
             raise DataError("times: a subject's TIME starts again at a reset; only its records can be sampled (None)")
         options: dict[str, Any] = {"solver": solver, "executor": executor, "carry": carry}
         return _by_occasion(model, parameters, dosing, wrt=wrt, outputs=outputs, **options)
-    found = arrange(model, parameters, dosing, times, solver=solver, before_dose=before_dose, carry=carry)
+    count = len(model.parameter_names if wrt is None else wrt)
+    economical, why = suited(model, solver, min(count, len(next(parts(model, model.parameter_names)))))
+    found = arrange(model, parameters, dosing, times, solver=economical, before_dose=before_dose, carry=carry)
     columns = [] if found.whole.covariates is None else [*found.whole.covariates.values]
     names = _known(model.parameter_names, wrt, "wrt", f"a parameter of model {model.name}", columns)
     wanted = _known(model.output_names, outputs, "outputs", f"an output of model {model.name}")
@@ -63,12 +66,25 @@ def sensitivity_arrays(
     values = {name: np.empty(shape) for name in wanted}
     slopes = {name: np.empty((*shape, len(names))) for name in wanted}
     status = np.empty(count, dtype=np.int8)
-    tasks = [Task(block, names, wanted) for block in found.blocks()]
-    for part, done in zip(found.parts(), (executor or Serial()).map(differentiate, tasks), strict=True):
-        status[part] = done.status
-        for name in wanted:
-            values[name][part], slopes[name][part] = done.values[name], done.slopes[name]
-    return SensitivityArrays(values, slopes, names, status, whole.samples.time, whole.solver.name, found.reason)
+    status[:] = Status.ok
+    for first, group in _numbered(parts(model, names)):
+        tasks = [Task(block, group, wanted) for block in found.blocks()]
+        for part, done in zip(found.parts(), (executor or Serial()).map(differentiate, tasks), strict=True):
+            status[part] = np.where(status[part] == Status.ok, done.status, status[part])
+            for name in wanted:
+                values[name][part] = done.values[name]
+                slopes[name][part, :, first : first + len(group)] = done.slopes[name]
+    for array in (*values.values(), *slopes.values()):
+        array[status != Status.ok] = np.nan
+    return SensitivityArrays(values, slopes, names, status, whole.samples.time, whole.solver.name, found.reason + why)
+
+
+def _numbered(groups: Iterable[tuple[str, ...]]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Groups, each with the number of names before it."""
+    before = 0
+    for group in groups:
+        yield before, group
+        before += len(group)
 
 
 def _by_occasion(

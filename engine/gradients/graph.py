@@ -17,6 +17,7 @@ from engine.dosing.covariates import Carry
 from engine.dosing.events import EventTable
 from engine.dosing.schedule import Floats, Integers
 from engine.errors import DataError
+from engine.gradients.economy import suited
 from engine.gradients.inputs import Inputs, read_inputs
 from engine.gradients.operation import Integration
 from engine.gradients.parameters import is_number, read_parameters
@@ -244,7 +245,8 @@ def prediction(
         raise DataError(f"observations of subjects without parameters: {sorted(strange)}")
     known = observed(model, doses, rows, ids, output=output, carry=carry)
     time, found = rows["time"].values.astype(float), linear(model)
-    solved = Integration(model, choose(model, solver)[0], len(ids), known.people[known.row], time, known)
+    chosen = choose(model, suited(model, solver, len(model.parameters))[0])[0]
+    solved = Integration(model, chosen, len(ids), known.people[known.row], time, known)
     if found is None or not has_closed_form(found) or np.any(known.table.ss):
         return solved
     return Prediction(model, found, known, read_inputs(model, found, known.table), solved)
