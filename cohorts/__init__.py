@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cohorts.errors import CalibrationError, PopulationError
 
 if TYPE_CHECKING:
+    from cohorts.calibration.approximation import approximate as approximate
     from cohorts.calibration.data import IndividualData as IndividualData
     from cohorts.calibration.diagnosis import Gates as Gates
     from cohorts.calibration.diagnosis import diagnose as diagnose
@@ -96,6 +97,7 @@ _HOME = {
     "Twin": "twins.patient",
     "TwinCohort": "twins.patient",
     "assess": "quality.gate",
+    "approximate": "calibration.approximation",
     "calibrate": "calibration.sampling",
     "ConflictWarning": "calibration.summaries",
     "SummaryTarget": "calibration.targets",
@@ -174,6 +176,7 @@ __all__ = [
     "SummaryTarget",
     "Twin",
     "TwinCohort",
+    "approximate",
     "assess",
     "calibrate",
     "calibrate_to_summaries",

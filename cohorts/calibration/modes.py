@@ -15,6 +15,8 @@ STEP = 1e-4
 """Step of the differences, in standard deviations between people."""
 LEAST = 0.2
 """Least curvature along any direction; beforehand it is 1, and data add to it where they are not odd."""
+MOST = 1e8
+"""Most, so that what overflows stays finite."""
 REACH = 2.0
 """Longest step, in standard deviations between people."""
 CLOSE = 1e-8
@@ -42,6 +44,7 @@ def modes(joint: Joint, shared: Array, start: Array, *, steps: int = 60) -> Mode
     value, slope = joint.slope(shared, x)
     for _ in range(steps):
         curve = curvature(joint, shared, x)
+        slope = np.where(np.isfinite(slope), slope, 0.0)
         step = np.linalg.solve(curve, slope[:, :, None])[:, :, 0] if joint.size else slope
         promised = 0.5 * np.sum(step * slope, axis=1)
         if not np.any(promised > CLOSE):
@@ -77,6 +80,6 @@ def curvature(joint: Joint, shared: Array, x: Array) -> Array:
         up[:, j] += STEP
         down[:, j] -= STEP
         found[:, :, j] = -(joint.slope(shared, up)[1] - joint.slope(shared, down)[1]) / (2.0 * STEP)
-    found = np.where(np.isfinite(found), found, np.eye(size))
+    found = np.where(np.abs(found) < MOST, found, np.eye(size))
     values, vectors = np.linalg.eigh(0.5 * (found + found.transpose(0, 2, 1)))
-    return np.asarray(np.einsum("pij,pj,pkj->pik", vectors, np.maximum(values, LEAST), vectors))
+    return np.asarray(np.einsum("pij,pj,pkj->pik", vectors, np.clip(values, LEAST, MOST), vectors))
