@@ -15,7 +15,7 @@ import xarray as xr
 
 import cohorts
 import trials
-from benchmarks.measure import RESULTS, record, summary
+from benchmarks.measure import record, summary
 from cohorts.judgement.refits import Sampler
 
 SHORT = Sampler(chains=1, tune=300, sampled=250)
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, default=None, help="file that keeps each simulation")
     chosen = parser.parse_args()
     population, data, predict = STUDIES[chosen.study]()
-    store = chosen.store or RESULTS / f"sbc_{chosen.study}.jsonl"
+    store = chosen.store or Path("runs") / f"sbc_{chosen.study}.jsonl"
     made = cohorts.simulation_based_calibration(
         population, data, predict, n=chosen.n, seed=1, sampler=SHORT, store=store, progress=_told
     )

@@ -71,7 +71,7 @@ def _identity(axis: Axes, x: Column, y: Column, *, log: bool) -> None:
     axis.plot([low, high], [low, high], color=INK, lw=0.9)
     if log:
         axis.set(xscale="log", yscale="log")
-    _trend(axis, x, y, log=log)
+    _trend(axis, x, y, log=log, both=log)
 
 
 def _residuals(axis: Axes, x: Column, y: Column, *, log: bool, centred: bool) -> None:
@@ -86,10 +86,11 @@ def _residuals(axis: Axes, x: Column, y: Column, *, log: bool, centred: bool) ->
     _trend(axis, x, y, log=log)
 
 
-def _trend(axis: Axes, x: Column, y: Column, *, log: bool = False) -> None:
-    use = (x > 0.0) if log else np.ones(x.shape, dtype=bool)
-    at, line = smooth(np.log(x[use]) if log else x, y[use])
-    axis.plot(np.exp(at) if log else at, line, color=ORANGE, lw=1.5)
+def _trend(axis: Axes, x: Column, y: Column, *, log: bool = False, both: bool = False) -> None:
+    """Trend over x, on the scale of the axes: x logarithmic, or both."""
+    use = ((x > 0.0) | (not log)) & ((y > 0.0) | (not both))
+    at, line = smooth(np.log(x[use]) if log else x[use], np.log(y[use]) if both else y[use])
+    axis.plot(np.exp(at) if log else at, np.exp(line) if both else line, color=ORANGE, lw=1.5)
 
 
 @styled
