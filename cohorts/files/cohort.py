@@ -98,7 +98,8 @@ def _write_zarr(cohort: xr.Dataset, path: Path) -> None:
 
 
 def _read_zarr(path: Path) -> xr.Dataset:
-    return xr.open_zarr(path, chunks=None, consolidated=False).load()
+    whole: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False).load()
+    return whole
 
 
 def _write_netcdf(cohort: xr.Dataset, path: Path) -> None:
