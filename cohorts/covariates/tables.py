@@ -82,6 +82,15 @@ class Table:
         found = self.rows[name]
         return np.asarray(found < 0 if self.columns[name].variable.levels else np.isnan(found))
 
+    def frame(self, share: str = "share") -> pd.DataFrame:
+        """Rows as a DataFrame: levels by name, missing values as such, and the weights, which sum to 1, as `share`."""
+        columns = {name: self._plain(name) for name in self.columns}
+        return pd.DataFrame(columns).assign(**{share: self.weights / self.weights.sum()})
+
+    def _plain(self, name: str) -> Values:
+        levels = self.columns[name].variable.levels
+        return np.array([*levels, None], dtype=object)[self.rows[name]] if levels else self.rows[name]
+
 
 def tables() -> list[str]:
     """Names of the tables that come with the project."""

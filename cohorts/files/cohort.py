@@ -137,9 +137,8 @@ def _read_table(path: Path, load: Callable[[Path], pd.DataFrame]) -> xr.Dataset:
 
 def _frame(cohort: xr.Dataset) -> pd.DataFrame:
     """One row for each place in the dimensions that any of the variables has."""
-    dims = [d for d in ("replicate", "subject", "occasion") if d in cohort.dims] + sorted(
-        str(d) for d in cohort.dims if str(d).endswith("_level")
-    )
+    first = ("replicate", "subject", "occasion")
+    dims = [d for d in first if d in cohort.dims] + sorted(str(d) for d in cohort.dims if d not in first)
     names = {str(n): v.attrs.get("levels") for n, v in cohort.data_vars.items()}
     frame = cohort.drop_vars([c for c in cohort.coords if c not in dims]).to_dataframe(dim_order=dims).reset_index()
     for name, levels in names.items():

@@ -66,7 +66,7 @@ def fidelity(
     """
     made, real = alike({"cohort": cohort, "source": source}, columns, weights)
     rng = generator(seed, Stream.QUALITY, 1)
-    made, flat = made.sample(most, rng), real.sample(most, rng)
+    made, real = made.sample(most, rng), real.sample(most, rng)
     measures: dict[str, Callable[[Records, Records], Array]] = {
         "marginal": _marginals,
         "quantile_difference": _quantile_differences,
@@ -78,7 +78,7 @@ def fidelity(
     for name, measure in measures.items():
         found[name] = (DIMS[name], measure(made, real))
         found[f"{name}_se"] = (DIMS[name], np.std([measure(a, b) for a, b in again], axis=0, ddof=1))
-    found |= detect(made, flat, seed)
+    found |= detect(made, real, seed)
     return _dataset(found, made, real)
 
 
@@ -103,13 +103,7 @@ def _dataset(found: dict[str, Any], made: Records, real: Records) -> xr.Dataset:
 
 def _again(of: Records, rng: np.random.Generator) -> Records:
     """The table drawn once more from itself, weights going with their records."""
-    rows = rng.integers(of.size, size=of.size)
-    drawn = of.take(rows)
-    return drawn if of.even else _weighted(drawn, of.weights[rows])
-
-
-def _weighted(of: Records, weights: Array) -> Records:
-    return Records(of.names, of.levels, of.values, weights / weights.sum())
+    return of.take(rng.integers(of.size, size=of.size))
 
 
 def _marginals(a: Records, b: Records) -> Array:

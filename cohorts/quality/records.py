@@ -43,11 +43,6 @@ class Records:
         return len(self.values)
 
     @property
-    def even(self) -> bool:
-        """Whether every record counts alike."""
-        return bool(np.ptp(self.weights) < 1e-12 / self.size)
-
-    @property
     def scales(self) -> NDArray[np.intp]:
         """Columns on a scale."""
         return np.array([i for i, levels in enumerate(self.levels) if not levels], dtype=np.intp)
@@ -58,14 +53,12 @@ class Records:
         return np.array([i for i, levels in enumerate(self.levels) if levels], dtype=np.intp)
 
     def take(self, rows: NDArray[np.intp]) -> "Records":
-        """Some of the records, all counting alike."""
-        return replace(self, values=self.values[rows], weights=np.full(len(rows), 1.0 / len(rows)))
+        """Some of the records, with their weights."""
+        return replace(self, values=self.values[rows], weights=self.weights[rows] / self.weights[rows].sum())
 
     def sample(self, most: int, rng: np.random.Generator) -> "Records":
-        """At most so many records that count alike: chosen by weight, with repetition only where weights differ."""
-        if self.even:
-            return self if self.size <= most else self.take(rng.choice(self.size, most, replace=False))
-        return self.take(rng.choice(self.size, min(most, self.size), p=self.weights))
+        """At most so many of the records, whatever their weights, which they keep."""
+        return self if self.size <= most else self.take(rng.choice(self.size, most, replace=False))
 
 
 def records(table: Table, columns: Sequence[str] | None = None, weights: str = "", where: str = "table") -> Records:

@@ -27,6 +27,17 @@ def test_a_cohort_comes_back(population, tmp_path, suffix, occasions):
     assert found.attrs["population_digest"] == drawn.attrs["population_digest"]
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_screening_and_posterior_say_comes_back(written, tmp_path, suffix):
+    written["eligibility"] = [
+        {"name": "weight", "covariate": "weight", "min": 60},
+        {"name": "age", "covariate": "age", "max": 60},
+    ]
+    drawn = cohorts.draw(cohorts.load_population(written), 5, 2, seed=1)
+    drawn = drawn.assign_coords(posterior_draw=("replicate", [3, 8]))
+    xr.testing.assert_equal(cohorts.read_cohort(cohorts.write_cohort(drawn, tmp_path / f"people.{suffix}")), drawn)
+
+
 def test_tables_are_for_people(population, tmp_path):
     drawn = cohorts.draw(population, 4, 2, seed=1)
     cohorts.write_cohort(drawn, tmp_path / "people.csv")
