@@ -27,6 +27,7 @@ from cohorts.calibration.people import (
 )
 from cohorts.calibration.prior_density import log_prior
 from cohorts.calibration.rows import Measurements, measurements
+from cohorts.calibration.starts import Starts, starts
 from cohorts.drawing.cohort import stamp
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError, PopulationError
@@ -95,6 +96,9 @@ def calibrate(
     progress: Progress | None = None,
 ) -> xr.DataTree:
     """Posterior of a population given measurements of individual people, by NUTS (nutpie).
+
+    Chains begin at different places about the mode of the population-level values with all people typical
+    (`cohorts.calibration.starts`), which depend on the seed alone.
 
     Parameters
     ----------
@@ -181,14 +185,13 @@ def _sample(fit: _Fit, options: Mapping[str, Any]) -> tuple[xr.DataTree, dict[st
     weights = _weights(fit.population)
     model = build(fit.population, fit.data, occasions=None, predict=fit.predict, output=fit.output, weights=weights)
     begin = {c.name: c.quantities[0].centre for c in fit.population.coefficients if _starts(c.name, model)}
-    compiled = nutpie.compile_pymc_model(model, initial_points=begin)
+    compiled = nutpie.compile_pymc_model(model, initial_points=begin, jitter_rvs=set())
     fit.progress("compiling the population model", 1, 1)
     built, busy = time.perf_counter(), time.process_time()
-    centred = _chosen(fit, compiled, options["cores"])
-    if weights:
-        compiled = compiled.with_data(**{f"centred_{name}": float(name in centred) for name in weights})
+    begun = starts(fit.population, compiled, weights, fit.seed)
+    centred = _chosen(fit, begun, options["cores"])
     tree = nutpie.sample(
-        compiled,
+        begun.beginning({name: float(name in centred) for name in weights}, 1),
         seed=fit.number,
         adaptation=ADAPTATION,
         progress_bar=False,
@@ -210,7 +213,7 @@ def _weights(population: Population) -> dict[str, float]:
     return {p.name: float(p.parameterisation == "centred") for p in able}
 
 
-def _chosen(fit: _Fit, compiled: Any, cores: int | None) -> set[str]:
+def _chosen(fit: _Fit, begun: Starts, cores: int | None) -> set[str]:
     """Parameters to sample centred: those that say so, and those of which the data tell enough (`INFORMED`)."""
     import nutpie
 
@@ -219,7 +222,7 @@ def _chosen(fit: _Fit, compiled: Any, cores: int | None) -> set[str]:
     if not open_:
         return told
     look = nutpie.sample(
-        compiled,
+        begun.beginning(_weights(fit.population), 0),
         seed=int(generator(fit.seed, Stream.SAMPLER, 1).integers(2**31)),
         adaptation=ADAPTATION,
         progress_bar=False,

@@ -35,6 +35,7 @@ class Stream(IntEnum):
     INTEGRATION = 140
     APPROXIMATION = 141
     SUMMARIES = 142
+    STARTS = 143
 
 
 def generator(seed: int, stream: Stream, *address: int) -> np.random.Generator:

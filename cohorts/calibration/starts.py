@@ -1,0 +1,211 @@
+"""Where the chains of a fit begin: near the best description of the data by one typical person.
+
+Priors say little where they are wide, and a proportional error far from the data has a density that is steep or flat
+beyond what a sampler can follow. The population-level values are therefore first brought to a mode with all people
+typical (naive pooled data; Sheiner & Beal 1980, doi:10.1007/BF01060053), which is well posed, as the mode of people's
+own deviations together with the residual error is not. Each chain then begins at its own distance from there, as far
+as the density stays plausible, so that chains that agree still say something.
+"""
+
+import ctypes
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from cohorts.calibration.people import PLACES
+from cohorts.drawing.streams import Stream, generator
+from cohorts.errors import CalibrationError
+from cohorts.specification.population import Population
+from cohorts.specification.quantities import Array
+
+OWN = ("z", "phi", "k", *PLACES.values())
+"""How the names of what differs between people, occasions, sites and studies begin."""
+TRIES = 4
+"""Searches for the mode: from the prior medians, and from places about them, as a density may have several modes."""
+SPREAD = 1.0
+"""Half width of the uniform jitter, on the scale without limits, as of Stan's and PyMC's."""
+STEPS = 200
+"""Most iterations of one search."""
+FALL = 5.0
+"""Loss of log density by jitter, per dimension, up to which a place is plausible: the typical loss is 0.5."""
+HALVINGS = 12
+"""How often the jitter is halved at most."""
+FAR = 1e30
+"""What stands for an infinite or undefined minus log density; the optimiser needs a number."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """The compiled density of a model on the scale without limits, at the same data as the sampler sees.
+
+    Attributes
+    ----------
+    compiled
+        What nutpie compiled.
+    """
+
+    compiled: Any
+
+    def slope(self, x: Array) -> tuple[float, Array]:
+        """Log density at `x` (dimension) and its gradient; minus infinity where either is not finite."""
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        gradient, value = np.zeros_like(x), np.zeros(1)
+        data = ctypes.c_void_p(self.compiled.user_data.ctypes.data)
+        function = self.compiled.compiled_logp_func.ctypes
+        code = function(x.size, _pointer(x), _pointer(gradient), _pointer(value), data)
+        if code != 0 or not np.isfinite(value[0]):
+            return -np.inf, np.zeros_like(x)
+        return float(value[0]), gradient
+
+    def expanded(self, x: Array) -> dict[str, Array]:
+        """All variables of the model at `x`, flat."""
+        x, size = np.ascontiguousarray(x, dtype=np.float64), self.compiled.n_expanded
+        out = np.zeros(size)
+        data = ctypes.c_void_p(self.compiled.user_data.ctypes.data)
+        self.compiled.compiled_expand_func.ctypes(x.size, size, _pointer(x), _pointer(out), data)
+        return {name: out[place] for name, place in zip(*self.compiled.shape_info[:2], strict=True)}
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Where each unknown lies in the vector of them."""
+        pairs = zip(*self.compiled.shape_info[:2], strict=True)
+        return {name: place for name, place in pairs if place.stop <= self.compiled.n_dim}
+
+
+def _pointer(values: Array) -> Any:
+    return values.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Starts:
+    """Places where the chains of a fit begin.
+
+    Attributes
+    ----------
+    compiled
+        The model compiled by nutpie.
+    middle
+        Population-level values of the mode, deviations 0, on the scale without limits, non-centred, (dimension).
+    weights
+        By parameter that may be centred whether it is, 1 or 0, at which `middle` holds: all 0.
+    seed
+        Of the fit.
+    """
+
+    compiled: Any
+    middle: Array
+    weights: Mapping[str, float]
+    seed: int
+
+    def beginning(self, weights: Mapping[str, float], run: int) -> Any:
+        """The compiled model with chains that begin about the mode, parameters centred by `weights`.
+
+        Two runs of a fit, which differ in `run`, begin at different places.
+        """
+        plain, least = Surface(self.compiled), Surface(self.compiled).slope(self.middle)[0] - FALL * len(self.middle)
+        target = _with(self.compiled, weights)
+        convert = _converter(plain, Surface(target), [name for name, weight in weights.items() if weight])
+
+        def begin(number: int | None = None) -> Array:
+            rng = generator(self.seed, Stream.STARTS, TRIES + run, int(number or 0))
+            step = rng.uniform(-SPREAD, SPREAD, len(self.middle))
+            for _ in range(HALVINGS):
+                if plain.slope(self.middle + step)[0] >= least:
+                    return convert(self.middle + step)
+                step *= 0.5
+            return convert(self.middle)
+
+        return replace(target, initial_point_func=begin)
+
+
+def starts(population: Population, compiled: Any, weights: Mapping[str, float], seed: int) -> Starts:
+    """The mode of the population-level values with all people typical, from the prior medians and places about them.
+
+    Parameters
+    ----------
+    population
+        What is fitted.
+    compiled
+        Compiled by nutpie, with initial points without jitter.
+    weights
+        Parameters that may be centred.
+    seed
+        Of the fit.
+
+    Raises
+    ------
+    CalibrationError
+        If no place that was looked at has a finite density.
+    """
+    weights = dict.fromkeys(weights, 0.0)
+    compiled = _with(compiled, weights)
+    surface, shared = Surface(compiled), _shared(population, compiled)
+    middle: Array = np.where(shared, compiled.initial_point_func(0), 0.0)
+    found = []
+    for i in range(TRIES):
+        step: Array = generator(seed, Stream.STARTS, i).uniform(-SPREAD, SPREAD, len(middle))
+        found.append(_climbed(surface, np.where(shared, middle + min(i, 1) * step, middle), shared))
+    best, value = max(found, key=lambda one: one[1])
+    if not np.isfinite(value):
+        raise CalibrationError(
+            "the density of data and parameters is not finite at the prior medians, nor near them: the equations are "
+            "undefined there or the data impossible; wanted priors whose medians describe the data roughly"
+        )
+    return Starts(compiled, best, weights, seed)
+
+
+def _with(compiled: Any, weights: Mapping[str, float]) -> Any:
+    return compiled.with_data(**{f"centred_{n}": weight for n, weight in weights.items()}) if weights else compiled
+
+
+def _shared(population: Population, compiled: Any) -> NDArray[np.bool_]:
+    """Whether each unknown is a population-level value."""
+    own = {f"{letter}_{p.name}" for p in population.parameters for letter in OWN}
+    mask = np.ones(compiled.n_dim, dtype=np.bool_)
+    for name, place in Surface(compiled).places.items():
+        mask[place] = name not in own
+    return mask
+
+
+def _climbed(surface: Surface, begin: Array, free: NDArray[np.bool_]) -> tuple[Array, float]:
+    """A mode over the free unknowns and the log density there."""
+    x = begin.copy()
+
+    def minus(part: Array) -> tuple[float, Array]:
+        x[free] = part
+        value, gradient = surface.slope(x)
+        return (-value, -gradient[free]) if np.isfinite(value) else (FAR, np.zeros(len(part)))
+
+    if np.isfinite(surface.slope(x)[0]) and free.any():
+        x[free] = optimize.minimize(minus, begin[free], jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
+    return x, surface.slope(x)[0]
+
+
+def _converter(plain: Surface, target: Surface, centred: list[str]) -> Callable[[Array], Array]:
+    """From a place non-centred to the same people in the other parameterisation.
+
+    A deviation is linear in its variable, and those of a block depend on earlier ones of it only, so that as many
+    corrections as there are parameters are exact.
+    """
+    places = target.places
+
+    def convert(x: Array) -> Array:
+        if not centred:
+            return x
+        wanted, x = plain.expanded(x), x.copy()
+        slopes = {}
+        for name in centred:
+            up, place = x.copy(), places[f"phi_{name}"]
+            up[place] += 1.0
+            slopes[name] = target.expanded(up)[f"z_{name}"] - target.expanded(x)[f"z_{name}"]
+        for _ in centred:
+            reached = target.expanded(x)
+            for name in centred:
+                x[places[f"phi_{name}"]] += (wanted[f"z_{name}"] - reached[f"z_{name}"]) / slopes[name]
+        return x
+
+    return convert
