@@ -27,7 +27,7 @@ from cohorts.calibration.people import (
 )
 from cohorts.calibration.prior_density import log_prior
 from cohorts.calibration.rows import Measurements, measurements
-from cohorts.calibration.starts import Starts, starts
+from cohorts.calibration.starts import Starts, medians, starts
 from cohorts.drawing.cohort import stamp
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError, PopulationError
@@ -184,8 +184,7 @@ def _sample(fit: _Fit, options: Mapping[str, Any]) -> tuple[xr.DataTree, dict[st
     fit.progress("compiling the population model", 0, 1)
     weights = _weights(fit.population)
     model = build(fit.population, fit.data, occasions=None, predict=fit.predict, output=fit.output, weights=weights)
-    begin = {c.name: c.quantities[0].centre for c in fit.population.coefficients if _starts(c.name, model)}
-    compiled = nutpie.compile_pymc_model(model, initial_points=begin, jitter_rvs=set())
+    compiled = nutpie.compile_pymc_model(model, initial_points=medians(fit.population, model), jitter_rvs=set())
     fit.progress("compiling the population model", 1, 1)
     built, busy = time.perf_counter(), time.process_time()
     begun = starts(fit.population, compiled, weights, fit.seed)
@@ -240,11 +239,6 @@ def _told(fit: _Fit, what: str) -> Callable[[Any], None]:
         fit.progress(what, sum(c.finished_draws for c in chains), sum(c.total_draws for c in chains))
 
     return told
-
-
-def _starts(name: str, model: Any) -> bool:
-    """Whether chains can start at the prior median of a coefficient: it is a random variable itself."""
-    return any(v.name == name for v in model.free_RVs) and model[name].ndim == 0
 
 
 def _complete(fit: _Fit, sampled: xr.DataTree) -> xr.DataTree:

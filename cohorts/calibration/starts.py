@@ -122,6 +122,12 @@ class Starts:
         return replace(target, initial_point_func=begin)
 
 
+def medians(population: Population, model: Any) -> dict[str, float]:
+    """Prior medians by name of the population-level values that are random variables of their own."""
+    plain = {v.name for v in model.free_RVs if v.ndim == 0}
+    return {c.name: c.quantities[0].centre for c in population.coefficients if c.name in plain}
+
+
 def starts(population: Population, compiled: Any, weights: Mapping[str, float], seed: int) -> Starts:
     """The mode of the population-level values with all people typical, from the prior medians and places about them.
 
