@@ -16,7 +16,7 @@ slow:           ## the tests that take minutes
 lint:           ## style, types and directions of import
 	$(START) lint
 
-notebooks:      ## execute both notebooks
+notebooks:      ## execute the notebooks
 	$(START) test -m notebook
 
 bench:          ## the benchmarks; writes benchmarks/results

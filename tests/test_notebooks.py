@@ -1,4 +1,4 @@
-"""Both notebooks run from the first cell to the last, without a warning."""
+"""Notebooks run from the first cell to the last, without a warning."""
 
 import asyncio
 from pathlib import Path
