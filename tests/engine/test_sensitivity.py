@@ -63,7 +63,7 @@ def agree(model, parameters, dosing, times=TIMES, wrt=None, rtol=1e-5, **options
             slope, uncertain = wanted[name][0][number], wanted[name][1][number]
             scale, size = np.max(np.abs(slope)), largest / (abs(parameters[q]) or 0.05)
             assert uncertain <= 1e-2 * scale + 1e-6 * size, f"{name} by {q} cannot be judged"
-            allowed = rtol * scale + 3 * uncertain + 1e-7 * size + 1e-300
+            allowed = rtol * scale + 3 * uncertain + 3e-7 * size + 1e-300
             np.testing.assert_allclose(
                 found.slopes[name][0, :, number], slope, rtol=0, atol=allowed, err_msg=f"{name} by {q}"
             )
