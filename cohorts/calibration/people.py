@@ -188,7 +188,7 @@ def measured(residual: Residual, predicted: Array, values: Mapping[str, Array], 
     """Measurements (draw, observation) from model values, with the residual error of each draw."""
     noise = generator(seed, Stream.PREDICTIVE, *address).standard_normal(predicted.shape)
     sigmas = {name: np.reshape(values[name], (-1, 1)) for name in residual.names.values()}
-    with np.errstate(over="ignore"):  # a wide prior of a lognormal error has no largest value
+    with np.errstate(over="ignore", invalid="ignore"):  # a wide prior has no largest value, nor one without sign
         return np.asarray(residual.observe(predicted, sigmas, noise, np))
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import cohorts
-from tests.validation.popfit import case, estimates
+from tests.validation.popfit import case, estimates, population
 
 SAMPLER = {"chains": 4, "tune": 600, "draws": 900, "target_accept": 0.98}
+SHORT = {"chains": 2, "tune": 600, "draws": 1000, "target_accept": 0.95, "cores": 1}
 SECONDS = {"warfarin": 60.0}
 """Longest a fit may take on two cores, compilation included; judged by the processor's seconds of both."""
 
@@ -67,3 +68,40 @@ def test_means_lie_near_the_maximum(name):
         assert abs(float(found.mean()) - estimate) < se, key
     for key, (estimate, se) in reference.omegas.items():
         assert abs(float(draws[key].mean()) - estimate) < 1.5 * se, key
+
+
+THETAS = ("log_cl", "log_v", "weight_cl", "weight_v", "age_cl", "age_v", "sex_cl", "sex_v")
+"""Our names of the tutorial's thetas, in its order."""
+
+
+@pytest.fixture(scope="module")
+def stated():
+    """The tutorial's model with its priors: normal with variance 1e5 about 0.01, whatever the data say."""
+    import pytensor.tensor as pt
+
+    one = case("bauer504")
+    given = one.events.covariates
+    by = {"weight": np.log(given["WT"].values / 70.0), "age": np.log(given["AGE"].values / 50.0)}
+    by["sex"] = given["SEX"].values
+
+    def predict(parameters):
+        def of(name):
+            return pt.exp(parameters[f"log_{name}"] + sum(parameters[f"{k}_{name}"] * v for k, v in by.items()))
+
+        return one.predict({"cl": of("cl"), "v": of("v")})
+
+    started = time.process_time()
+    tree = cohorts.calibrate(population("bauer504_stated"), one.data, predict, seed=20261121, **SHORT)
+    assert time.process_time() - started < 120.0
+    return cohorts.diagnose(tree)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", ["nuts", "bayes"])
+def test_two_runs_of_nonmem_with_the_same_priors_have_the_same_posterior(stated, run):
+    """The thetas, whose priors are NONMEM's; those of the variances, inverse Wishart there, are flat here."""
+    reference = estimates("bauer504", run)
+    for i, name in enumerate(THETAS, start=1):
+        row, (mean, sd) = stated.loc[f"{name}_pop"], _pair(reference[f"THETA{i}"])
+        assert abs(row["mean"] - mean) < 0.25 * sd, name
+        assert row["sd"] == pytest.approx(sd, rel=0.2), name
