@@ -78,9 +78,9 @@ def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
 
 def canvas(size: tuple[float, float], rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
     """Empty figure of `size` inches with a (rows, columns) array of axes; `options` as `Figure.subplots` has them."""
-    from matplotlib.figure import Figure
+    from cohorts.figures.picture import Picture
 
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Picture(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
