@@ -213,16 +213,22 @@ class _People:
 
     def deviations(self, weights: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Standard normal deviations by parameter: ``z`` of patients, ``k`` of occasions, of sites and studies."""
+        made: dict[str, dict[str, Any]] = {}
+        shifts: dict[str, Any] = {}
         told = self.occasions is not None
-        made = {"z": between_subjects(self.population, self.values, self.covariates, weights, resolved=told, xp=pt)}
-        if told:
-            names = changing(self.population)
-            made["k"] = {name: pm.Normal(f"k_{name}", dims=("subject", "occasion")) for name in names}
         for kind, letter in PLACES.items():
             names = sharing(self.population, kind)
             if names:
                 where = np.zeros(self.count, dtype=np.intp) if self.data is None else self.data.places(kind)[1]
                 made[kind] = {name: pm.Normal(f"{letter}_{name}", dims=kind)[where] for name in names}
+                for name, d in made[kind].items():
+                    shifts[name] = shifts.get(name, 0.0) + self.values[f"tau_{kind}_{name}"] * d
+        made["z"] = between_subjects(
+            self.population, self.values, self.covariates, weights, shifts, resolved=told, xp=pt
+        )
+        if told:
+            names = changing(self.population)
+            made["k"] = {name: pm.Normal(f"k_{name}", dims=("subject", "occasion")) for name in names}
         return made
 
     def individuals(self, deviations: Mapping[str, Mapping[str, Any]], covariates: Mapping[str, Any]) -> dict[str, Any]:

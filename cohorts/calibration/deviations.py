@@ -45,7 +45,14 @@ def check_centring(population: Population) -> None:
 
 
 def between_subjects(
-    population: Population, values: Values, covariates: Values, weights: Values, *, resolved: bool, xp: Any
+    population: Population,
+    values: Values,
+    covariates: Values,
+    weights: Values,
+    shifts: Values,
+    *,
+    resolved: bool,
+    xp: Any,
 ) -> dict[str, Value]:
     """Independent standard normal deviations of the patients by parameter, (subject), as random variables.
 
@@ -56,6 +63,9 @@ def between_subjects(
     weights
         By parameter 1 for centred, 0 for non-centred (symbols, so that a compiled model serves both); parameters that
         are not there are non-centred.
+    shifts
+        By parameter what each patient's site and study add to it on its scale, (subject): part of what centred
+        parameters are about, or data that tell much of each patient would let a site move only with all its patients.
     resolved
         Whether occasions are told apart.
     """
@@ -68,6 +78,7 @@ def between_subjects(
             continue
         omega, _ = spreads(p, values, resolved, xp)
         mid, scale = SCALES[p.scale].link(centre(p, values, covariates, xp), p.limits, xp), omega
+        mid = mid + shifts.get(p.name, 0.0)
         if p.name in blocks:
             block, i = blocks[p.name]
             row = factors[block][i]
