@@ -185,6 +185,18 @@ def test_classes_and_censoring_are_recovered():
     assert ((poor > 0.5) == (classes == 0)).mean() > 0.95
 
 
+@pytest.mark.slow
+def test_occasions_sites_counts_and_events_are_recovered():
+    """With fewer draws and wider gates than by default: few sites and occasions tell little of their SDs."""
+    population, (data, people) = load_population(PLACES), with_places(40)
+    options = {"chains": 2, "tune": 700, "draws": 1200, "target_accept": 0.95, "cores": 1}
+    gates = Gates(rhat=1.03, ess=100)
+    tree = calibrate(population, data, equations(population, data), seed=1, gates=gates, **options)
+    recovered(tree, PLACES_TRUTH)
+    found = tree["posterior"]["cl"].mean(("chain", "draw"))
+    assert np.corrcoef(np.log(found.values.ravel()), np.log(people["cl"].values.ravel()))[0, 1] > 0.95
+
+
 def test_a_fit_with_occasions_and_sites_keeps_them():
     """The tree of a fit of three endpoints on two occasions; too short to be believed, which is recorded."""
     population, (data, _) = load_population(PLACES), with_places(6, sites=2)
