@@ -1,5 +1,9 @@
 """Subjects taken from stop to stop in compiled code: refilled lanes, stops left to Python, samples of any kind."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,6 +22,8 @@ SOLVERS = [
     Rosenbrock(tolerance=1e-8, floor=1e-6, max_steps=10**5),
 ]
 SUBJECTS = 5 * LANES + 3
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def people(typical: dict[str, float]) -> dict[str, np.ndarray]:
@@ -84,3 +90,36 @@ def test_more_samples_do_not_move_the_others(effect: engine.Model, patient: dict
     place = np.searchsorted(np.union1d(TIMES, np.linspace(0, 48, 500)), TIMES)
     for name, value in few.outputs.items():
         np.testing.assert_array_equal(many.outputs[name][:, place], value)
+
+
+RACE = """
+import sys, threading
+import numpy as np
+import engine
+from engine.solvers.stepping import compiled
+
+sys.setswitchinterval(1e-5)
+model = engine.load_model("warfarin_turnover")
+people = {name: np.full(16, value) for name, value in model.typical.items()}
+doses, times = engine.Regimen(engine.Dose(100, into="depot", every=24, times=3)), np.arange(0, 96, 8.0)
+for _ in range(6):
+    compiled.stepper.cache_clear()
+    found, together = [], threading.Barrier(4)
+
+    def work():
+        together.wait()
+        found.append(engine.simulate_arrays(model, people, doses, times, solver="block_taylor").outputs["response"])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4 and all(np.array_equal(one, found[0]) for one in found)
+"""
+
+
+def test_threads_that_compile_the_same_at_once_keep_their_code():
+    """In a process of its own: code that is freed while it runs ends the process."""
+    done = subprocess.run([sys.executable, "-c", RACE], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

@@ -27,6 +27,8 @@ class Lanes:
     ) -> None:  # fmt: skip
         self.stepper, self.stops, self.limits = stepper, stops, np.asarray(limits, dtype=np.float64)
         self.samples, self.ended = samples, ended
+        # Held here: a thread that compiles the same at the same time replaces the stepper's, whose code would be freed.
+        self.short, self.within = stepper.short, stepper.within
         layout = stepper.layout
         kept = len(stepper.kept)
         self.one, self.other = (np.zeros((layout.carried + kept, LANES)) for _ in range(2))
@@ -62,7 +64,7 @@ class Lanes:
 
     def _registers(self, tables: list[Integers]) -> list[Any]:
         return [
-            self.stepper.short.address, self.stepper.within.address, *tables, self.one, self.other, self.given,
+            self.short.address, self.within.address, *tables, self.one, self.other, self.given,
             self.who, self.due, self.taken, self.asked, self.asked_time, self.asked_place, self.answered,
             len(self.asked),
         ]  # fmt: skip
