@@ -53,6 +53,7 @@ def _nonmem(file: str, source: str, names: tuple[str, ...], *, logs: bool) -> Fi
 FITS: dict[str, Callable[[], Fit]] = {
     "warfarin": lambda: _nonmem("warfarin_pk", "run000", ("ka", "cl", "v"), logs=True),
     "bauer402": lambda: _nonmem("bauer402", "bauer_2019", ("v1", "cl", "v2", "q"), logs=False),
+    "phenobarbital_apgar": lambda: _nonmem("phenobarbital", "pharmpy", ("cl", "v"), logs=False),
 }
 
 
