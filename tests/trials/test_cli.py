@@ -165,8 +165,9 @@ def stopped(folder, words, begun, send):
     """Exit code, what is said at the end and the seconds it took to stop."""
     command = [sys.executable, "-m", "trials.cli", *SEVERAL, *words]
     with subprocess.Popen(
-        command, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as running:
+        command, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heeding_interrupts,
+    ) as running:  # fmt: skip
         patience = time.monotonic() + 90
         while not list(folder.glob(begun)):
             assert running.poll() is None
@@ -176,6 +177,11 @@ def stopped(folder, words, begun, send):
         start = time.monotonic()
         _, told = running.communicate(timeout=60)
         return running.returncode, told, time.monotonic() - start
+
+
+def heeding_interrupts():
+    """A shell starts what runs in the background, as these tests may, with interrupts ignored; a child inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupt(pid):
