@@ -180,7 +180,7 @@ def stopped(folder, words, begun, send):
 
 
 def heeding_interrupts():
-    """A shell starts what runs in the background, as these tests may, with interrupts ignored; a child inherits that."""
+    """A shell starts what runs in the background with interrupts ignored, and a child inherits that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
