@@ -2,7 +2,7 @@
 """Set up the environment once, in `.venv` beside this file, then run a command in it.
 
     python3 start.py run trial=theophylline_bioequivalence    any command of `trialtwin`
-    python3 start.py test [pytest's options]                  the tests
+    python3 start.py test [pytest's options]                  the tests, in as many processes as there are cores
     python3 start.py lint                                     style, types, directions of import
     python3 start.py python FILE …                            the environment's own Python
     python3 start.py setup                                    only the environment
@@ -32,6 +32,8 @@ VERSIONS = ((3, 13), (3, 12), (3, 14))
 """Pythons that the lock files serve, the one we test with first."""
 CHECK = "import sys, venv, ensurepip; print('%d %d' % sys.version_info[:2])"
 RUN, DEV = "requirements.lock", "requirements-dev.lock"
+WIDE = ("-n", "auto", "--maxprocesses", "8", "--dist", "loadfile")
+"""Tests of one file stay in one process, which keeps what they share; `-n 0` runs them all in one."""
 LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports",))
 
 
@@ -146,7 +148,7 @@ def main(words: Sequence[str]) -> int:
     if words[0] == "setup":
         return 0
     if words[0] == "test":
-        return run(["python", "-m", "pytest", *words[1:]], cwd=HOME)
+        return run(["python", "-m", "pytest", *WIDE, *words[1:]], cwd=HOME)
     if words[0] == "lint":
         return max(run(command, cwd=HOME) for command in LINT)
     return run(words if words[0] == "python" else ["trialtwin", *words])

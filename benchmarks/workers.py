@@ -33,24 +33,29 @@ class Job:
 
     def run(self, workers: executors.Executor) -> Any:
         """Simulate every subject with these workers."""
-        model, rng = engine.load_model(self.model), np.random.default_rng(1)
-        people = {
-            name: value * np.exp(0.2 * rng.standard_normal(self.subjects)) for name, value in model.typical.items()
-        }
+        model = engine.load_model(self.model)
+        people = engine.Source(partial(drawn, model), subjects=self.subjects)
         regimen = Regimen(Dose(100, into="depot", every=24, times=self.days))
         times = np.arange(0, 24 * self.days + self.every, self.every)
         if not self.reduced:
-            return engine.simulate_arrays(model, people, regimen, times, executor=workers)
+            everyone = drawn(model, range(self.subjects))
+            return engine.simulate_arrays(model, everyone, regimen, times, executor=workers)
         output = model.output_names[0]
         metrics = {"auc": (output, nca.NCA("AUCLST")), "cmax": (output, nca.NCA("CMAX"))}
         return engine.stream(model, people, regimen, times, metrics=metrics, executor=workers)
 
 
+def drawn(model: engine.Model, subjects: range) -> dict[str, np.ndarray]:
+    """Draw a piece of the people where they are simulated, as trials do."""
+    rng = np.random.default_rng([1, subjects.start])
+    return {name: value * np.exp(0.2 * rng.standard_normal(len(subjects))) for name, value in model.typical.items()}
+
+
 JOBS = {
-    "two_compartment_oral, 100,000 subjects, 169 samples, reduced to AUC and Cmax": Job(
-        "two_compartment_oral", 100_000, 7, 1.0, True
+    "two_compartment_oral, 400,000 subjects, 169 samples, reduced to AUC and Cmax": Job(
+        "two_compartment_oral", 400_000, 7, 1.0, True
     ),
-    "warfarin_turnover, 30,000 subjects, 169 samples, trajectories": Job("warfarin_turnover", 30_000, 28, 4.0, False),
+    "warfarin_turnover, 100,000 subjects, 169 samples, trajectories": Job("warfarin_turnover", 100_000, 28, 4.0, False),
 }
 
 
