@@ -23,6 +23,8 @@ from trials.endpoints.course import Course
 CONF = Path(__file__).resolve().parents[2] / "conf"
 ARMS = {"arms": ("one", "two")}
 ROLES = {"test": "one", "reference": "two", "control": "two", "arm": "one", "name": "it", "endpoint": "value"}
+ROLES |= {"baseline": "base", "arms": ("one", "two", "three", "four")}
+"""What belongs to a trial, by the name of the field: arms, the endpoint and its baseline."""
 
 
 def specs(group):
@@ -76,24 +78,60 @@ def test_design(spec):
     assert design.duration(10.0) == starts[-1] + 10.0
 
 
-def trial_data(crossover, replicates=12, n=30):
-    """Positive data with one missing value and an empty replicate, as a crossover or as parallel groups."""
+def as_measured(kind, values, rng):
+    """Turn log-normal values (median 20) into what an analysis of this kind of endpoint wants."""
+    if kind == "binary":
+        return np.where(np.isnan(values), np.nan, values > 20)
+    if kind == "ordinal":
+        return np.where(np.isnan(values), np.nan, np.digitize(values, [15, 20, 27]))
+    if kind == "count":
+        return np.where(np.isnan(values), np.nan, rng.poisson(np.nan_to_num(values) / 4))
+    return values
+
+
+SEQUENCES = {"parallel": [[0], [1]], "crossover": [[0, 1], [1, 0]], "replicate": [[0, 1, 0, 1], [1, 0, 1, 0]]}
+
+
+def trial_data(analysis, replicates=12, n=30):
+    """Data of the kind an analysis is for, with one missing value and an empty replicate."""
     rng = np.random.default_rng(2)
     dims = ("replicate", "subject", "period")
-    first = rng.permuted(np.tile([0, 1], (replicates, n // 2)), axis=1)
-    arm = np.stack([first, 1 - first], axis=-1) if crossover else first[..., None]
+    arms = list(getattr(analysis, "arms", ("one", "two")))
+    orders = np.array(SEQUENCES[analysis.layout] if len(arms) == 2 else [[index] for index in range(len(arms))])
+    arm = orders[rng.permuted(np.tile(np.arange(n) % len(orders), (replicates, 1)), axis=1)]
     values = rng.lognormal(3, 0.3, arm.shape)
     values[1, 0, 0], values[2] = np.nan, np.nan
-    made = xr.Dataset({"value": (dims, values), "arm": (dims, arm, {"names": ["one", "two"]})})
+    if analysis.measure in ("survival", "repeated"):
+        return longitudinal(analysis.measure, values[..., 0], arm[..., 0], rng)
+    values = as_measured(analysis.measure, values, rng)
+    made = xr.Dataset({"value": (dims, values), "arm": (dims, arm, {"names": arms})})
     made["weight"] = (dims[:2], 70 + 10 * rng.standard_normal((replicates, n)))
+    made["stratum"] = (dims[:2], rng.integers(0, 2, (replicates, n)), {"names": ["a", "b"]})
     return made.assign_coords(replicate=np.arange(100, 100 + replicates))
+
+
+def longitudinal(kind, values, arm, rng):
+    """Times to event, or repeated measurements with a baseline, of parallel groups."""
+    dims = ("replicate", "subject")
+    made = xr.Dataset({"arm": (dims, arm, {"names": ["one", "two"]})})
+    made["weight"] = (dims, 70 + 10 * rng.standard_normal(arm.shape))
+    made["stratum"] = (dims, rng.integers(0, 2, arm.shape), {"names": ["a", "b"]})
+    if kind == "survival":
+        made["value"] = (dims, np.minimum(values, 28.0))
+        made["value_event"] = (dims, values < 28.0)
+    else:
+        made["base"] = (dims, 20 + rng.standard_normal(arm.shape))
+        visits = values[..., None] + 3 * rng.standard_normal((*arm.shape, 3))
+        made["value"] = ((*dims, "visit_value"), visits)
+        made = made.assign_coords(visit_value=[4.0, 8.0, 12.0])
+    return made.assign_coords(replicate=np.arange(100, 100 + len(arm)))
 
 
 @pytest.mark.parametrize("spec", specs("analysis"))
 def test_analysis(spec):
     analysis = build(spec, ROLES)
     check_value_object(analysis, Analysis)
-    data = trial_data(crossover="reference" in {field.name for field in dataclasses.fields(analysis)})
+    data = trial_data(analysis)
     before = data.copy(deep=True)
     found = analysis(data)
     xr.testing.assert_identical(data, before)
@@ -117,26 +155,28 @@ def test_analysis(spec):
 def test_the_truth_of_an_analysis_is_what_it_estimates(spec):
     analysis = build(spec, ROLES)
     rng = np.random.default_rng(3)
-    one = rng.lognormal(3, 0.3, 200_000)
-    truth = analysis.truth({"one": one, "two": one / 1.1})
+    values = rng.lognormal(3, 0.3, 200_000)
+    arms = getattr(analysis, "arms", ("one", "two"))
+    one = as_measured(analysis.measure, values, rng)
+    truth = analysis.truth({arm: as_measured(analysis.measure, values / 1.1**i, rng) for i, arm in enumerate(arms)})
     assert truth.replicates == 200_000
     assert isinstance(analysis.null(truth.value), bool)
     if analysis.decides:
         assert analysis.null(truth.value, tolerance=1e9)
-    found = analysis(trial_data("reference" in {field.name for field in dataclasses.fields(analysis)}, 200))
-    centre = analysis.truth({"one": one, "two": np.roll(one, 1)}).value
+    found = analysis(trial_data(analysis, 200))
+    centre = analysis.truth({arm: np.roll(one, i) for i, arm in enumerate(arms)}).value
     assert found["estimate"].mean().item() == pytest.approx(centre, abs=5 * found["se"].mean().item() / np.sqrt(200))
 
 
 def test_analyses_of_one_kind_of_data_stand_side_by_side():
     made = [build(spec.values[0], ROLES | {"name": str(spec.id)}) for spec in specs("analysis")]
-    parallel = [
-        analysis for analysis in made if "reference" not in {field.name for field in dataclasses.fields(analysis)}
+    alike = [
+        one for one in made if (one.measure, one.layout) == ("continuous", "parallel") and not hasattr(one, "arms")
     ]
-    found = analyse(parallel, trial_data(crossover=False))
+    found = analyse(alike, trial_data(alike[0]))
     assert found["estimate"].dims == ("replicate", "analysis")
-    assert found["analysis"].values.tolist() == [analysis.name for analysis in parallel]
-    assert found["decides"].values.tolist() == [analysis.decides for analysis in parallel]
+    assert found["analysis"].values.tolist() == [analysis.name for analysis in alike]
+    assert found["decides"].values.tolist() == [analysis.decides for analysis in alike]
 
 
 def endpoint_kinds():

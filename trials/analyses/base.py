@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
@@ -41,6 +42,11 @@ class Analysis(ABC):
     """
 
     __slots__ = ()
+
+    measure: ClassVar[str] = "continuous"
+    """What the endpoint is: ``continuous``, ``binary``, ``ordinal``, ``count``, ``survival`` or ``repeated``."""
+    layout: ClassVar[str] = "parallel"
+    """How subjects get their arms: ``parallel``, ``crossover`` or ``replicate`` (a crossover that repeats an arm)."""
 
     name: str
     """Coordinate of the analysis in the outcomes."""

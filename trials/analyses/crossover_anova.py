@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
@@ -24,6 +25,8 @@ class AverageBioequivalence(Analysis):
 
     Subjects without both periods, or with a value that has no logarithm, drop out and are not counted in ``n``.
     """
+
+    layout: ClassVar[str] = "crossover"
 
     name: str
     endpoint: str
