@@ -96,6 +96,9 @@ class Analysis(ABC):
         ----------
         values
             The endpoint without measurement error, for each arm, of the same subjects in the same order: any shape.
+            A time to event is a structured array with the fields ``time`` and ``event`` (`survival.data.events` makes
+            one), censored at the end of the protocol's follow-up and for no other reason; plain numbers are times of
+            events.
         """
 
     @abstractmethod
