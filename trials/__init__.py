@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trials.comparison import compare as compare
     from trials.compose import load as load
     from trials.errors import TrialError as TrialError
     from trials.operating import characteristics as characteristics
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from trials.protocol import Result as Result
     from trials.protocol import Scenario as Scenario
     from trials.protocol import Trial as Trial
+    from trials.rules.scoring import score as score
+    from trials.rules.scoring import threshold as threshold
     from trials.running import run as run
     from trials.twins import twin as twin
     from trials.twins import twin_cohort as twin_cohort
@@ -44,9 +47,12 @@ _HOME = {
     "TrialError": "errors",
     "characteristics": "operating",
     "check": "verification",
+    "compare": "comparison",
     "load": "compose",
     "package": "packaging",
     "run": "running",
+    "score": "rules.scoring",
+    "threshold": "rules.scoring",
     "twin": "twins",
     "twin_cohort": "twins",
     "verify": "verification",

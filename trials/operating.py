@@ -101,7 +101,7 @@ def differences(source: "Result | xr.Dataset", scenario: str, against: str) -> d
     one, other = (outcomes.sel(scenario=name) for name in (scenario, against))
     return {
         analysis: {
-            name: _mean(_column(one, name, analysis) - _column(other, name, analysis))
+            name: mean(_column(one, name, analysis) - _column(other, name, analysis))
             for name in ("decision", "estimate", "n")
         }
         for analysis in outcomes["analysis"].values.tolist()
@@ -150,12 +150,12 @@ def _one(outcomes: xr.Dataset, truth: xr.Dataset, scenario: str, analysis: str) 
     failed = columns["failed"] > 0
     found: dict[str, Estimate] = {}
     if bool(outcomes["decides"]):
-        found["type_1_error" if true.null else "power"] = _share((columns["decision"] > 0) & ~failed)
+        found["type_1_error" if true.null else "power"] = share((columns["decision"] > 0) & ~failed)
     found |= _against_truth(columns, ~failed, true) | _standard_errors(columns, ~failed)
-    found |= {name: _mean(columns[name]) for name in TRIAL if name in columns}
-    found |= {"failed": _count(failed), "failure_rate": _share(failed)}
+    found |= {name: mean(columns[name]) for name in TRIAL if name in columns}
+    found |= {"failed": _count(failed), "failure_rate": share(failed)}
     extra = {name: column[~failed] for name, column in columns.items() if name not in _REPORTED}
-    return found | {name: _mean(column) for name, column in extra.items() if np.isfinite(column).any()}
+    return found | {name: mean(column) for name, column in extra.items() if np.isfinite(column).any()}
 
 
 _REPORTED = frozenset(OUTPUTS) - {"probability"} | frozenset(TRIAL)
@@ -165,10 +165,10 @@ def _against_truth(columns: Mapping[str, np.ndarray], used: np.ndarray, true: _T
     """Return what compares estimates with the truth, the truth's own error propagated to first order."""
     estimate, lower, upper = (columns[name][used] for name in ("estimate", "lower", "upper"))
     error = estimate - true.effect
-    bias, square = _mean(error), _mean(error**2)
+    bias, square = mean(error), mean(error**2)
     return {
         "truth": _estimate(true.effect, true.mcse, true.replicates),
-        "estimate": _mean(estimate),
+        "estimate": mean(estimate),
         "bias": _widened(bias, true.mcse),
         "coverage": _coverage(lower, upper, true),
         "mse": _widened(square, 2 * (bias["value"] or 0.0) * true.mcse),
@@ -179,7 +179,7 @@ def _coverage(lower: np.ndarray, upper: np.ndarray, true: _Truth) -> Estimate:
     """Return the share of intervals that hold the truth; its slope in the truth carries the truth's error over."""
     known = ~(np.isnan(lower) | np.isnan(upper))
     at, above, below = (
-        _share((lower[known] <= effect) & (effect <= upper[known]))
+        share((lower[known] <= effect) & (effect <= upper[known]))
         for effect in (true.effect, true.effect + true.mcse, true.effect - true.mcse)
     )
     return _widened(at, ((above["value"] or 0.0) - (below["value"] or 0.0)) / 2)
@@ -202,7 +202,7 @@ def _standard_errors(columns: Mapping[str, np.ndarray], used: np.ndarray) -> dic
     }
 
 
-def _mean(values: np.ndarray) -> Estimate:
+def mean(values: np.ndarray) -> Estimate:
     """Return the mean of the finite values and its standard error."""
     finite = values[np.isfinite(values)]
     if finite.size < 2:
@@ -210,18 +210,18 @@ def _mean(values: np.ndarray) -> Estimate:
     return _estimate(finite.mean(), finite.std(ddof=1) / np.sqrt(finite.size), finite.size)
 
 
-def _share(events: np.ndarray) -> Estimate:
+def share(events: np.ndarray) -> Estimate:
     """Return a proportion and its binomial standard error."""
     if not events.size:
         return _none(0)
-    share = float(events.mean())
-    return _estimate(share, np.sqrt(share * (1 - share) / events.size), events.size)
+    value = float(events.mean())
+    return _estimate(value, np.sqrt(value * (1 - value) / events.size), events.size)
 
 
 def _count(events: np.ndarray) -> Estimate:
     """Return how many there were, with the binomial standard error of the count."""
-    share = float(events.mean())
-    return _estimate(float(events.sum()), np.sqrt(events.size * share * (1 - share)), events.size)
+    value = float(events.mean())
+    return _estimate(float(events.sum()), np.sqrt(events.size * value * (1 - value)), events.size)
 
 
 def _widened(found: Estimate, other: float) -> Estimate:
