@@ -35,8 +35,8 @@ def compare(runs: Mapping[str, Source]) -> pd.DataFrame:
     -------
     One row for each scenario, analysis and characteristic (``power`` or ``type_1_error``, ``estimate``, ``n``,
     ``duration``, ``failed`` and what else all designs have). Columns: a pair (name, ``value``), (name, ``mcse``) for
-    each run; and (name, ``difference``), (name, ``difference_mcse``) for each but the first, over the replicates that both
-    have. The error of a difference is that of the mean of the replicates' differences.
+    each run; and (name, ``difference``), (name, ``difference_mcse``) for each but the first, over the replicates that
+    both have. The error of a difference is that of the mean of the replicates' differences.
 
     Raises
     ------
