@@ -8,7 +8,9 @@ random numbers, so that differences between them are not Monte Carlo noise. Stre
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
+from zlib import crc32
 
 import numpy as np
 
@@ -28,6 +30,10 @@ class Stream(IntEnum):
 
     RANDOMISATION = 200
     RESIDUAL = 201
+    ENDPOINT = 210
+    VISITS = 211
+    ADHERENCE = 212
+    INTERCURRENT = 213
 
 
 def generator(seed: int, stream: Stream, replicate: int, *address: int) -> np.random.Generator:
@@ -48,3 +54,20 @@ def normals(
             drawn = generator(seed, stream, replicate, block, item).standard_normal((BLOCK, *each))
             out[row, start : start + BLOCK] = drawn[: subjects - start]
     return out
+
+
+def uniforms(
+    seed: int, stream: Stream, replicates: Sequence[int], subjects: int, *, each: tuple[int, ...], item: int = 0
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Draw uniform numbers on [0, 1) (replicate, subject, *each), addressed as those of `normals`."""
+    out = np.empty((len(replicates), subjects, *each))
+    for row, replicate in enumerate(replicates):
+        for block, start in enumerate(range(0, subjects, BLOCK)):
+            drawn = generator(seed, stream, int(replicate), block, item).random((BLOCK, *each))
+            out[row, start : start + BLOCK] = drawn[: subjects - start]
+    return out
+
+
+def item(name: str) -> int:
+    """Return the address of something that has a name, whatever stands beside it."""
+    return crc32(name.encode())
