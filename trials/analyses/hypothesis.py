@@ -39,3 +39,23 @@ def student(fit: Mapping[str, np.ndarray], *, margin: float, alternative: str, a
         "decision": p < alpha,
         "failed": failed,
     }
+
+
+def normal(fit: Mapping[str, np.ndarray], *, margin: float, alternative: str, alpha: float) -> dict[str, np.ndarray]:
+    """Return an analysis' outputs (replicate,) from its ``estimate``, ``se`` and ``n``, by the normal distribution.
+
+    ``statistic`` is (estimate - margin) / se, with the other sign for the alternative ``less``: a one-sided test always
+    rejects for large values. A replicate without a finite estimate or without any variation has failed.
+    """
+    failed = ~(np.isfinite(fit["estimate"]) & (fit["se"] > 0) & np.isfinite(fit["se"]))
+    estimate, se = np.where(failed, 0.0, fit["estimate"]), np.where(failed, 1.0, fit["se"])
+    half = special.ndtri(0.5 + level(alternative, alpha) / 2) * se
+    limits = {"lower": estimate - half, "upper": estimate + half}
+    return {**fit, **limits, **tested((estimate - margin) / se, alternative, alpha), "failed": failed}
+
+
+def tested(z: np.ndarray, alternative: str, alpha: float) -> dict[str, np.ndarray]:
+    """Return ``statistic``, ``p`` and ``decision`` of a standard normal deviate that grows with the estimate."""
+    statistic = -z if alternative == "less" else z
+    p = 2 * special.ndtr(-np.abs(z)) if alternative == "two-sided" else special.ndtr(-statistic)
+    return {"statistic": statistic, "p": p, "decision": p < alpha}
