@@ -68,6 +68,7 @@ def test_an_unknown_parameter(capsys):
 def test_a_negative_dose(capsys):
     refused(capsys, [*RUN, "arms.test.regimen=-320 mg into depot"], "arms.test.regimen", "-320")
     refused(capsys, ["whatif", "model=theophylline_oral", "regimen=-1 mg into depot"], "-1")
+    refused(capsys, ["whatif", "model=theophylline_oral", "regimen=1 mg into depo"], "dose 1", "'depo'", "depot")
 
 
 def test_an_unknown_override(capsys):

@@ -98,6 +98,7 @@ def _parameters(model: Model, changed: Mapping[str, Any]) -> dict[str, float]:
 
 def _duration(config: Mapping[str, Any], model: Model, regimen: Regimen) -> float:
     from engine.dosing.regimen import in_units
+    from engine.dosing.schedule import state_index
     from engine.models.algebras.units import factor, unit
 
     wanted = config["duration"]
@@ -105,8 +106,8 @@ def _duration(config: Mapping[str, Any], model: Model, regimen: Regimen) -> floa
         if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not wanted > 0:
             raise TrialError(f"duration: wants a number above 0 in {model.time}, got {wanted!r}")
         return float(wanted)
-    states = {state.name: state.unit for state in model.states}
-    plain = [in_units(dose, states[dose.into], model.time) for dose in regimen.doses]
+    into = [state_index(model, dose.into, f"regimen: dose {number}") for number, dose in enumerate(regimen.doses, 1)]
+    plain = [in_units(dose, model.states[at].unit, model.time) for at, dose in zip(into, regimen.doses, strict=True)]
     hours = SEEN_FOR * (factor(unit("h"), unit(model.time)) or 1.0)
     ends = [dose.at + (dose.times - 1) * (dose.every or 0.0) + max(dose.every or 0.0, hours) for dose in plain]
     return max(ends, default=hours)
