@@ -1,6 +1,6 @@
 """A population as a PyMC model: the only place where random variables are made."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,11 +26,12 @@ Predict = Callable[[Mapping[str, Any]], Any]
 
 def build(
     population: Population,
-    cohort: int | IndividualData,
+    cohort: int | IndividualData | None,
     *,
     occasions: int | None,
     predict: Predict | None,
     output: str,
+    studies: Sequence[str] = (),
     weights: Mapping[str, float] | None = None,
     refitted: bool = False,
 ) -> pm.Model:
@@ -42,6 +43,8 @@ def build(
     """
     if isinstance(cohort, bool) or (isinstance(cohort, int) and cohort < 1):
         raise PopulationError(f"cohort: got {cohort!r}, wanted a whole number >= 1, or data")
+    if cohort is None:
+        return _nobody(population, studies)
     check_centring(population)
     data = None if isinstance(cohort, int) else individual_data(cohort)
     if data is not None and occasions is None:
@@ -63,6 +66,16 @@ def build(
             predicted = predict(parameters)
             for one in measured:
                 pm.Potential(one.output, one.log_likelihood(predicted, values, pt), dims=one.dim)
+    return model
+
+
+def _nobody(population: Population, studies: Sequence[str]) -> pm.Model:
+    """Population-level values and deviations of studies, without patients."""
+    levels = {c.dims[0]: list(c.levels) for c in population.coefficients if c.levels}
+    with pm.Model(coords={**levels, "study": list(studies) or ["0"]}) as model:
+        population_level(population, occasions=False)
+        for name in sharing(population, "study"):
+            pm.Normal(f"t_{name}", dims="study")
     return model
 
 

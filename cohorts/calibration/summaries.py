@@ -167,12 +167,11 @@ def _by_design(targets: tuple[SummaryTarget, ...], predict: Any) -> dict[str, Pr
 
 
 def _model(fit: _Fit, data: Any, predict_data: Predict | None) -> "pm.Model":
-    import pymc as pm
-
-    from cohorts.calibration.building import population_level
-
     studies = sorted({one.study for one in fit.targets if one.study})
-    if data is not None:
+    known = studies
+    if data is None:
+        model = fit.population.build(None, studies=studies)
+    else:
         if predict_data is None:
             raise PopulationError("predict_data: missing; data need their equations")
         people = individual_data(data)
@@ -182,15 +181,9 @@ def _model(fit: _Fit, data: Any, predict_data: Predict | None) -> "pm.Model":
         if strange := sorted(set(studies) - set(known)) if known else []:
             raise PopulationError(f"targets.study: got {strange}, which the data lack; wanted some of {known}")
         model = fit.population.build(people, predict=predict_data)
-        values = {c.name: _from_model(model, c) for c in fit.population.coefficients if c.fitted}
-        with model:
-            _likelihood(fit, values, {n: model[f"t_{n}"] for n in sharing(fit.population, "study")}, known)
-        return model
-    coords: dict[str, Any] = {c.dims[0]: list(c.levels) for c in fit.population.coefficients if c.levels}
-    with pm.Model(coords={**coords, "study": studies or ["0"]}) as model:
-        values = population_level(fit.population, occasions=False)
-        shared = {n: pm.Normal(f"t_{n}", dims="study") for n in sharing(fit.population, "study")}
-        _likelihood(fit, values, shared, studies)
+    values = {c.name: _from_model(model, c) for c in fit.population.coefficients if c.fitted}
+    with model:
+        _likelihood(fit, values, {n: model[f"t_{n}"] for n in sharing(fit.population, "study")}, known)
     return model
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -183,18 +183,20 @@ class Population:
 
     def build(
         self,
-        cohort: "int | IndividualData",
+        cohort: "int | IndividualData | None",
         *,
         predict: "Callable[[Mapping[str, Any]], Any] | None" = None,
         output: str = "",
         occasions: int | None = None,
+        studies: Sequence[str] = (),
     ) -> "pm.Model":
         """PyMC model of a cohort; nothing else in the project makes one.
 
         Parameters
         ----------
         cohort
-            A number of new patients, whose covariates are random variables too; or data, whose covariates are given.
+            A number of new patients, whose covariates are random variables too; or data, whose covariates are given;
+            or None for nobody: the population-level values alone, as published summaries are fitted with.
         predict
             With data: individual parameters, PyTensor variables by name, (subject) or, where occasions are told apart
             and the parameter differs between them, (subject, occasion), to the model's value at every row of
@@ -204,6 +206,8 @@ class Population:
         occasions
             Number of occasions to tell apart; by default those that the data have. Without them a patient has one value
             of each parameter, and ``between_occasion`` is left out, as one must with data of one occasion.
+        studies
+            For nobody: names of the studies that have a deviation each.
 
         Returns
         -------
@@ -217,7 +221,7 @@ class Population:
         """
         from cohorts.calibration.building import build
 
-        return build(self, cohort, occasions=occasions, predict=predict, output=output)
+        return build(self, cohort, occasions=occasions, predict=predict, output=output, studies=studies)
 
 
 def _of_output[E: Residual | Outcome](name: str, what: str, rows: tuple[E, ...], output: str) -> E:

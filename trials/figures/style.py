@@ -1,4 +1,4 @@
-"""How every figure looks: one rc table, a colour-blind-safe palette, and deterministic files.
+"""How every figure looks, which is how those of cohorts look: `cohorts.figures.style` has the colours and the rc table.
 
 Figures are plain `matplotlib.figure.Figure` objects: no pyplot, no global state, no display needed. Two drawings of the
 same numbers give the same bytes (fixed SVG salt, no dates).
@@ -6,77 +6,41 @@ same numbers give the same bytes (fixed SVG salt, no dates).
 
 from __future__ import annotations
 
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 
+from cohorts.figures.style import GRID, INK, MUTED, PALETTE, RC, styled
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK = "#22272e"
-MUTED = "#6b7480"
-GRID = "#e4e7eb"
+__all__ = [
+    "BAND",
+    "EDGE",
+    "GRID",
+    "INK",
+    "LIMIT",
+    "MUTED",
+    "PALETTE",
+    "RC",
+    "SIMULATED",
+    "canvas",
+    "colour",
+    "label_ends",
+    "note",
+    "save",
+    "styled",
+]
+
 BAND = "#e8f3ee"
 EDGE = "#3c7d5d"
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe & Ito, the darker ones first
 LIMIT = 1.96  # half-width of a Monte Carlo band in standard errors
 SIMULATED = "Simulated data: virtual subjects"
-
-RC: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "text.color": INK,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.labelsize": 8.5,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.xmargin": 0.02,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "lines.linewidth": 1.4,
-    "lines.solid_capstyle": "round",
-    "patch.linewidth": 0,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "legend.handlelength": 1.6,
-    "figure.dpi": 100,
-    "savefig.dpi": 200,
-    "savefig.facecolor": "white",
-    "svg.fonttype": "path",
-    "svg.hashsalt": "trialtwin",
-}
-
-
-def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
-    """Run `draw` under this style and leave matplotlib's own settings as they were."""
-
-    @wraps(draw)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with mpl.rc_context(RC):
-            return draw(*args, **kwargs)
-
-    return wrapped
 
 
 def canvas(
