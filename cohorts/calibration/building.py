@@ -14,6 +14,7 @@ from cohorts.calibration.people import PLACES, changing, sharing, told_apart
 from cohorts.calibration.rows import Measurements, measurements
 from cohorts.covariates.base import CovariateModel
 from cohorts.covariates.given import Categorical, Covariate, Measured
+from cohorts.covariates.graph import drawn as covariate_model
 from cohorts.errors import PopulationError
 from cohorts.specification.individuals import individual
 from cohorts.specification.parameters import Mixture
@@ -177,13 +178,12 @@ def _element(values: Any, which: Any) -> Any:
 
 def _drawn(population: Population, model: pm.Model) -> dict[str, Any]:
     made: dict[str, Any] = {}
+    about = {v.name: v for v in population.variables}
     for c in population.covariates:
         if isinstance(c, CovariateModel):
-            raise PopulationError(
-                f"covariates.{c.name}: a covariate model has no PyMC form; draw() draws such a cohort, and data give "
-                f"their covariates"
-            )
-        made[c.name] = _covariate(c, made, len(model.coords["subject"]))
+            made |= covariate_model(c, {name: (about[name], value) for name, value in made.items()})
+        else:
+            made[c.name] = _covariate(c, made, len(model.coords["subject"]))
     return made
 
 

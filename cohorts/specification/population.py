@@ -195,7 +195,8 @@ class Population:
         Parameters
         ----------
         cohort
-            A number of new patients, whose covariates are random variables too; or data, whose covariates are given;
+            A number of new patients, whose covariates are random variables too (nobody is screened for eligibility,
+            which `cohorts.draw` does); or data, whose covariates are given;
             or None for nobody: the population-level values alone, as published summaries are fitted with.
         predict
             With data: individual parameters, PyTensor variables by name, (subject) or, where occasions are told apart

@@ -84,8 +84,29 @@ def test_a_fit_takes_the_models_covariates_from_the_data(population):
     found = covariate_values(population, data)
     assert found["sex"].tolist() == [1, 0]
     assert found["age"].tolist() == [40.0, 50.0]
-    with pytest.raises(PopulationError, match=r"covariates.body: a covariate model has no PyMC form"):
-        population.build(3)
+
+
+def test_pymc_draws_a_models_covariates_as_numpy_does(population):
+    """Two programs: pm.draw of the built model, and draw(); a copula, rows of a table, genotypes by race, equations."""
+    import pymc as pm
+
+    survey = load_population({**WRITTEN, "covariates": {"people": {"model": "group", "use": "adults_pgx"}}, "parameters": {
+        "cl": {"unit": "L/h", "meaning": "x", "typical": 3, "source": "x", "between_subject": 0.3,
+               "effects": {"weight": {"kind": "power", "reference": 70, "coefficient": 0.75}}}},
+        "correlations": []})  # fmt: skip
+    for people, names in ((population, ("age", "weight", "sex", "smoker")), (survey, ("age", "weight", "cyp2c9"))):
+        model = people.build(4000)
+        tensors = [model[n] for n in (*names, "cl")]
+        built = dict(zip((*names, "cl"), pm.draw(tensors, random_seed=3, mode="FAST_COMPILE"), strict=True))
+        cohort = draw(people.centred(), 4000, 1, seed=2)
+        for name in names:
+            one, other = built[name], cohort[name].values[0]
+            assert one.dtype == other.dtype
+            assert stats.ks_2samp(one, other).pvalue > 1e-3, name
+        pairs = [stats.spearmanr(v["age"], v["weight"]).statistic for v in (built, cohort.isel(replicate=0))]
+        assert abs(pairs[0] - pairs[1]) < 0.07
+    sexes = {v: built["weight"][built["cyp2c9"] == v].mean() for v in (0, 1)}
+    assert sexes[0] == pytest.approx(sexes[1], rel=0.05)
 
 
 def test_criteria_on_a_model(population):
