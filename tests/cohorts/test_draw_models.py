@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import stats
 
 import cohorts
-from cohorts import IndividualData, PopulationError, draw, load_population
+from cohorts import IndividualData, draw, load_population
 from cohorts.calibration.data import covariate_values
 from cohorts.drawing.streams import BLOCK
 
@@ -90,7 +90,8 @@ def test_pymc_draws_a_models_covariates_as_numpy_does(population):
     """Two programs: pm.draw of the built model, and draw(); a copula, rows of a table, genotypes by race, equations."""
     import pymc as pm
 
-    survey = load_population({**WRITTEN, "covariates": {"people": {"model": "group", "use": "adults_pgx"}}, "parameters": {
+    people = {"people": {"model": "group", "use": "adults_pgx"}}
+    survey = load_population({**WRITTEN, "covariates": people, "parameters": {
         "cl": {"unit": "L/h", "meaning": "x", "typical": 3, "source": "x", "between_subject": 0.3,
                "effects": {"weight": {"kind": "power", "reference": 70, "coefficient": 0.75}}}},
         "correlations": []})  # fmt: skip
