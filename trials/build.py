@@ -18,13 +18,14 @@ from trials.calibration import Calibration, read_calibration
 from trials.consistency import check
 from trials.errors import TrialError
 from trials.making import Config, complete, known, make, near, number, section, text, whole
+from trials.precision import Precision
 from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, Scenario, Store, Trial, Truth
 
 PROTOCOL = (
     "model", "population", "uncertainty", "arms", "design", "measurements", "endpoints", "analyses", "solver",
 )  # fmt: skip
 TRIAL = ("name", "title", "question", "limits", "scenarios", "published", "power_curve", "data", "calibration")
-RUN = ("seed", "replicates", "block", "runs", "store", "truth", "cluster", "tracking")
+RUN = ("seed", "replicates", "precision", "block", "runs", "store", "truth", "cluster", "tracking")
 
 
 def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
@@ -66,6 +67,7 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
         store=_numbers(Store, config, "store", cohort=0, trajectories=0),
         truth=_truth(config),
         config_json=json.dumps(config, ensure_ascii=False),
+        precision=_precision(config),
     )
 
 
@@ -251,6 +253,15 @@ def _truth(config: Config) -> Truth:
     if not isinstance(measured, bool):
         raise TrialError(f"truth.measured: wants true or false, got {measured!r}")
     return dataclasses.replace(_numbers(Truth, {"truth": spec}, "truth", draws=2, patients=1), measured=measured)
+
+
+def _precision(config: Config) -> Precision:
+    spec = config.get("precision") or {}
+    known("precision", spec, [field.name for field in dataclasses.fields(Precision)])
+    made = Precision(**spec)
+    if made.mcse is not None and made.most < int(config["replicates"]):
+        raise TrialError(f"precision.most: got {made.most}, wants at least the {config['replicates']} of `replicates`")
+    return made
 
 
 def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trials.errors import TrialError
+from trials.precision import Precision
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -194,6 +195,8 @@ class Trial:
     """The resolved configuration as canonical JSON; `config` reads it."""
     limits: str = ""
     """What the model cannot explain, in words for the report."""
+    precision: Precision = field(default_factory=Precision)
+    """Monte Carlo error that the run goes on for."""
 
     @property
     def config(self) -> dict[str, Any]:

@@ -16,8 +16,9 @@ type Arrays = Mapping[str, np.ndarray]
 
 
 def joined(blocks: Mapping[range, Arrays], replicates: int) -> dict[str, np.ndarray]:
-    """Put the blocks of one part in the order of their replicates."""
-    ordered = [arrays for _, arrays in sorted(blocks.items(), key=lambda item: item[0].start)]
+    """Put the blocks of one part in the order of their replicates, the first so many of them."""
+    within = [(block, arrays) for block, arrays in blocks.items() if block.stop <= replicates]
+    ordered = [arrays for _, arrays in sorted(within, key=lambda item: item[0].start)]
     whole = {name: np.concatenate([arrays[name] for arrays in ordered]) for name in ordered[0]}
     assert len(whole["status"]) == replicates, "every replicate was simulated once"
     return whole

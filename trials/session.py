@@ -16,12 +16,14 @@ import numpy as np
 from engine import executors
 from engine.simulation import choose
 from engine.solvers.base import Solver
+from engine.streaming.progress import clock
 from trials import manifest, outcomes, results, stopping, store, streams
 from trials.block import Work, simulate_block
 from trials.calibration import Evidence, gather
 from trials.folder import RunFolder, open_folder
 from trials.operating import characteristics
 from trials.plan import Part, missing, parts
+from trials.precision import wanted
 from trials.protocol import Protocol, Result, Trial
 from trials.truth import TruthWork, true_effects
 
@@ -43,6 +45,8 @@ class Session:
     home: RunFolder | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: dict[str, float] = field(default_factory=dict)
+    added: int = 0
+    """Replicates added for the sake of precision."""
 
     @property
     def seed(self) -> int:
@@ -52,15 +56,14 @@ class Session:
     @property
     def replicates(self) -> int:
         """Simulated trials under each scenario."""
-        return int(self.trial.config["replicates"])
+        return int(self.trial.config["replicates"]) + self.added
 
     def result(self) -> Result:
         """Make the run, or the rest of it."""
         evidence = self._evidence()
         if self.root is not None:
             self._open(self.root, evidence)
-        plan = parts(self.trial, self.replicates)
-        arrays, effects = self._simulate(plan, evidence)
+        arrays, effects = self._precise(evidence)
         made = self._collect(arrays, effects, evidence)
         return made if self.home is None else self._write(made, self.home, evidence)
 
@@ -94,19 +97,45 @@ class Session:
             self.tell(f"continuing in {home.path}", 1, 1)
         evidence.save(home.path / "posterior.nc")
 
+    def _precise(self, evidence: Evidence) -> tuple[list[dict[str, np.ndarray]], list[tuple[Effect, ...]]]:
+        """Simulate the trial's replicates, then as many more as its precision asks for."""
+        done: dict[str, dict[range, Arrays]] = {}
+        effects: list[tuple[Effect, ...]] = []
+        while True:
+            start, plan = time.perf_counter(), parts(self.trial, self.replicates)
+            arrays = self._simulate(plan, evidence, done, effects)
+            found = [self._decisions(each) for each in arrays[: len(self.trial.scenarios)]]
+            more = wanted(self.trial.precision, found, self.replicates) - self.replicates
+            if not more:
+                return arrays, effects
+            pace = (time.perf_counter() - start) / self.replicates
+            left = f"{more:,} more replicates for an error of {self.trial.precision.mcse:g}, about {clock(pace * more)}"
+            self.tell(left, 0, 1)
+            self.added += more
+
+    def _decisions(self, arrays: Arrays) -> np.ndarray:
+        """Decisions (replicate, analysis) of the analyses that take one."""
+        decides = [analysis.decides for analysis in self.trial.protocol.analyses]
+        return (arrays["outcome.decision"] & ~arrays["outcome.failed"])[:, decides]
+
     def _simulate(
-        self, plan: Sequence[Part], evidence: Evidence
-    ) -> tuple[list[dict[str, np.ndarray]], list[tuple[Effect, ...]]]:
-        """Simulate what is missing and find the true effects; arrays and effects of each part, in their order."""
-        done: list[dict[range, Arrays]] = [{} if self.home is None else dict(self.home.saved(p.name)) for p in plan]
+        self,
+        plan: Sequence[Part],
+        evidence: Evidence,
+        held: dict[str, dict[range, Arrays]],
+        effects: list[tuple[Effect, ...]],
+    ) -> list[dict[str, np.ndarray]]:
+        """Simulate what is missing and find the true effects, once; arrays of each part, in their order."""
+        for part in plan:
+            held.setdefault(part.name, {} if self.home is None else dict(self.home.saved(part.name)))
+        done = [held[part.name] for part in plan]
         place = {part.name: index for index, part in enumerate(plan)}
         works = [
             Work(part.name, part.protocol, block, self.seed, evidence.thin)
             for part, have in zip(plan, done, strict=True)
             for block in missing(part.replicates, have, int(self.trial.config["block"]))
         ]
-        truths = [TruthWork(part.protocol, self.trial.truth, self.seed, evidence.thin) for part in plan]
-        effects: list[tuple[Effect, ...]] = []
+        truths = [TruthWork(part.protocol, self.trial.truth, self.seed, evidence.thin) for part in plan if not effects]
         total = sum(part.replicates for part in plan)
         with self._timed("simulation"):
             count = total - sum(len(work.replicates) for work in works)
@@ -122,7 +151,7 @@ class Session:
                     self.home.save(work.part, work.replicates, found)
                 count += len(work.replicates)
                 self.tell("simulating trials", count, total)
-        return [results.joined(have, part.replicates) for part, have in zip(plan, done, strict=True)], effects
+        return [results.joined(have, part.replicates) for part, have in zip(plan, done, strict=True)]
 
     def _map(self, works: Sequence[Work | TruthWork]) -> Iterator[Any]:
         return (self.executor or executors.Serial()).map(perform, works)
