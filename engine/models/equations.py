@@ -4,11 +4,13 @@ Every function takes the algebra's values by name and gives values by name. A le
 where it is used.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from engine.models.expression import Algebra, Expression, evaluate
 from engine.models.specification import Model
+from engine.models.tape import Tape, tape
 
 
 class Administration(NamedTuple):
@@ -69,10 +71,25 @@ def let_used(model: Model, expressions: Iterable[Expression]) -> list[tuple[str,
     return used[::-1]
 
 
+def evaluate_all(
+    model: Model, wanted: Sequence[Expression], algebra: Algebra, names: Mapping[str, Any]
+) -> list[Any]:  # fmt: skip
+    """Values of expressions that may use the model's let entries; what several of them use is computed once."""
+    if algebra.bare:
+        return _tape(model, tuple(wanted)).play(names, algebra)
+    known = dict(names)
+    for name, expression in let_used(model, wanted):
+        known[name] = evaluate(expression, known, algebra)
+    return [evaluate(expression, known, algebra) for expression in wanted]
+
+
+@lru_cache(maxsize=512)
+def _tape(model: Model, wanted: tuple[Expression, ...]) -> Tape:
+    return tape(wanted, tuple(let_used(model, wanted)))
+
+
 def _evaluate(
     model: Model, wanted: Mapping[str, Expression], algebra: Algebra, names: Mapping[str, Any]
 ) -> dict[str, Any]:
-    known = dict(names)
-    for name, expression in let_used(model, wanted.values()):
-        known[name] = evaluate(expression, known, algebra)
-    return {name: evaluate(expression, known, algebra) for name, expression in wanted.items()}
+    found = evaluate_all(model, tuple(wanted.values()), algebra, names)
+    return dict(zip(wanted, found, strict=True))

@@ -9,6 +9,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,9 +108,10 @@ class Apply(Expression):
     arguments: tuple[Expression, ...]
     _names: frozenset[str] = field(init=False, repr=False, compare=False)
     _depth: int = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Check the arguments and remember names and depth, which are asked for in every evaluation."""
+        """Check the arguments and remember names, depth and hash, which are asked for in every evaluation."""
         takes = OPERATIONS[self.operation].takes
         if len(takes) != len(self.arguments):
             raise ModelError(f"{self.operation}() takes {len(takes)} argument(s), got {len(self.arguments)}")
@@ -118,6 +120,15 @@ class Apply(Expression):
         depth = 1 + max(argument.depth for argument in self.arguments)
         object.__setattr__(self, "_names", frozenset().union(*(argument.names for argument in self.arguments)))
         object.__setattr__(self, "_depth", depth)
+        object.__setattr__(self, "_hash", hash((self.operation, self.arguments)))
+
+    def __hash__(self) -> int:
+        """Equal expressions have equal hashes."""
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make it anew where it is unpickled: hashes of text differ between processes."""
+        return Apply, (self.operation, self.arguments)
 
     @property
     def names(self) -> frozenset[str]:
@@ -151,11 +162,16 @@ class Apply(Expression):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Algebra:
-    """A meaning for every operation, so that a tree of text can be computed with some kind of value."""
+    """A meaning for every operation, so that a tree of text can be computed with some kind of value.
+
+    ``bare`` are the operations as they are done many at once, inside ``silence``; absent where that is of no use.
+    """
 
     name: str
     number: Callable[[float], Any]
     operations: Mapping[str, Callable[..., Any]]
+    bare: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    silence: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def __post_init__(self) -> None:
         """Refuse a table that lacks an operation or has one the white list lacks."""

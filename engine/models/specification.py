@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from engine.errors import ModelError
@@ -63,6 +63,23 @@ class Model:
     let: tuple[tuple[str, Expression], ...]
     derivatives: tuple[tuple[str, Expression], ...]
     outputs: tuple[Output, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Remember the hash: whatever is found from a model is kept under it."""
+        object.__setattr__(self, "_hash", hash(self._declared))
+
+    def __hash__(self) -> int:
+        """Equal models have equal hashes."""
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make it anew where it is unpickled: hashes of text differ between processes."""
+        return Model, self._declared
+
+    @property
+    def _declared(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, one.name) for one in fields(self) if one.init)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -108,7 +125,7 @@ class Model:
 
 def _plain(declared: Parameter | State | Output) -> dict[str, Any]:
     """Fields that were given, without the name, which is the key."""
-    given = {field.name: getattr(declared, field.name) for field in fields(declared) if field.name != "name"}
+    given = {one.name: getattr(declared, one.name) for one in fields(declared) if one.name != "name"}
     return {name: _value(value) for name, value in given.items() if value is not None and value != ""}
 
 

@@ -88,6 +88,7 @@ def linear_part(model: Model) -> Linear | None:
     return Linear(names, tuple(tuple(matrix[n][k] for k in chosen) for n in chosen), tuple(forcing[n] for n in chosen))
 
 
+@lru_cache(maxsize=64)
 def switches(model: Model) -> tuple[Expression, ...]:
     """Comparisons in the rates whose outcome may change during a simulation: where the equations are not smooth.
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from engine.models import equations
 from engine.models.algebras.arrays import ARRAYS
-from engine.models.expression import Number, evaluate
+from engine.models.expression import Expression, Number
 from engine.models.specification import Model
 from engine.models.structure import jacobian
+from engine.models.tape import tape
 from engine.solvers.base import Problem
 
 type Floats = NDArray[np.float64]
@@ -93,12 +94,17 @@ def follow(problem: Problem, largest: Floats, dosed: tuple[int, ...]) -> Growth:
     return Growth(np.stack(found), epoch)
 
 
+@lru_cache(maxsize=64)
+def _diagonal(model: Model) -> tuple[Expression, ...]:
+    return tuple(row[n] for n, row in enumerate(jacobian(model)))
+
+
 def _settled(model: Model, parameters: Mapping[str, Floats], size: Floats, unknown: list[int]) -> dict[int, Floats]:
     """Derivative over the rate of decay, where the other states have their sizes."""
     states, time = dict(zip(model.state_names, size, strict=True)), np.zeros(size.shape[1])
     names = {**parameters, **states, "t": time}
     slopes = list(equations.derivatives(model, ARRAYS, time, states, parameters).values())
-    own = [evaluate(row[n], names, ARRAYS) for n, row in enumerate(jacobian(model))]
+    own = tape(_diagonal(model)).play(names, ARRAYS)
     decay = np.abs([np.broadcast_to(value, time.shape) for value in own])
     usual = np.min(np.where(np.isfinite(decay) & (decay > 0), decay, np.inf), axis=0)
     return {n: np.abs(slopes[n]) / np.where(decay[n] > 0, decay[n], usual) for n in unknown}

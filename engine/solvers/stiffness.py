@@ -1,24 +1,27 @@
 """Who is stiff, before anything is tried: the fastest decay where a subject starts, over the way between its stops.
 
 A step of an explicit method, or of a series, is at most as long as its stability allows: some multiple of the time of
-the fastest decay, however smooth the solution. The decay is found by power iteration on the Jacobian (Golub GH, Van
-Loan CF. Matrix Computations. 4th ed. Johns Hopkins 2013, 7.3).
+the fastest decay, however smooth the solution. The decay is found by power iteration on the blocks of the Jacobian
+between states that feed each other (Golub GH, Van Loan CF. Matrix Computations. 4th ed. Johns Hopkins 2013, 7.3).
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from engine.models.algebras.arrays import ARRAYS
 from engine.models.calculus import ZERO
-from engine.models.expression import evaluate
-from engine.models.structure import jacobian
+from engine.models.specification import Model
+from engine.models.structure import Matrix, jacobian
+from engine.models.tape import tape
 from engine.solvers.base import Problem
 from engine.solvers.stepping.itinerary import itinerary
 
 type Floats = NDArray[np.float64]
-type Entries = dict[tuple[int, int], Floats]
 
 _ROUNDS = 12
 """Multiplications, after which the fastest decay of a stiff system rules."""
@@ -44,36 +47,52 @@ def steps(problem: Problem, states: Collection[int]) -> Floats:
     for number, state in enumerate(problem.timeline.into):
         start[state] += jump[:, number]
     with np.errstate(all="ignore"):
-        decay = -_fastest(_entries(problem, start, states), problem.subjects)
+        decay = -_largest(problem, start, tuple(states))
         found = decay * _longest(problem) / _REACH
     return np.where(np.isfinite(found) & (found > 0), found, 0.0)
 
 
-def _entries(problem: Problem, state: Floats, states: Collection[int]) -> Entries:
-    """Entries of the Jacobian between these states that are not always 0, (subject)."""
+@lru_cache(maxsize=64)
+def _components(model: Model, states: tuple[int, ...]) -> tuple[Matrix, ...]:
+    """Blocks of the Jacobian that have its eigenvalues: one for states that feed each other; of equal blocks one."""
+    matrix = jacobian(model)
+    feeds = np.asarray([[matrix[i][j] != ZERO for j in states] for i in states]).reshape(len(states), -1)
+    count, label = connected_components(csr_array(feeds), connection="strong")
+    groups = [[states[n] for n in np.flatnonzero(label == one)] for one in range(count)]
+    found = [tuple(tuple(matrix[i][j] for j in group) for i in group) for group in groups]
+    return tuple(dict.fromkeys(one for one in found if one != ((ZERO,),)))
+
+
+def _largest(problem: Problem, state: Floats, states: tuple[int, ...]) -> Floats:
+    """Eigenvalue of largest size of the Jacobian between these states, where it is real, (subject)."""
     now = np.array(np.broadcast_to(problem.timeline.start, (problem.subjects,)))
     names = {**problem.parameters, **dict(zip(problem.model.state_names, state, strict=True)), "t": now}
-    matrix = jacobian(problem.model)
-    places = [(row, column) for row in states for column in states if matrix[row][column] != ZERO]
-    return {
-        (row, column): np.broadcast_to(evaluate(matrix[row][column], names, ARRAYS), (problem.subjects,))
-        for row, column in places
-    }
+    blocks = _components(problem.model, states)
+    values = iter(tape(tuple(entry for block in blocks for row in block for entry in row)).play(names, ARRAYS))
+    found = np.zeros(problem.subjects)
+    for block in blocks:
+        entries = [[np.broadcast_to(next(values), found.shape) for _ in row] for row in block]
+        own = entries[0][0] if len(block) == 1 else _fastest(entries, block)
+        found = np.where(np.abs(own) > np.abs(found), own, found)
+    return found
 
 
-def _fastest(entries: Entries, subjects: int) -> Floats:
+def _fastest(entries: list[list[Floats]], block: Matrix) -> Floats:
     """Eigenvalue of largest size, where it is real, (subject)."""
-    states = sorted({n for place in entries for n in place})
-    vector = {n: np.ones(subjects) for n in states}
-    value = np.zeros(subjects)
+    vector = [np.ones_like(entries[0][0]) for _ in block]
+    value = np.zeros_like(vector[0])
     for _ in range(_ROUNDS):
-        image = {n: np.zeros(subjects) for n in states}
-        for (row, column), entry in entries.items():
-            image[row] = image[row] + entry * vector[column]
-        size = sum((one * one for one in vector.values()), np.zeros(subjects))
-        value = sum((image[n] * vector[n] for n in states), np.zeros(subjects)) / size
-        largest = np.max([np.abs(one) for one in image.values()], axis=0, initial=0.0)
-        vector = {n: one / largest for n, one in image.items()}
+        image = [
+            sum(
+                (entry * one for entry, one, known in zip(row, vector, written, strict=True) if known != ZERO),
+                np.zeros_like(value),
+            )
+            for row, written in zip(entries, block, strict=True)
+        ]
+        value = sum((a * b for a, b in zip(image, vector, strict=True)), np.zeros_like(value))
+        value = value / sum((one * one for one in vector), np.zeros_like(value))
+        largest = np.max([np.abs(one) for one in image], axis=0)
+        vector = [one / largest for one in image]
     return value
 
 

@@ -5,6 +5,7 @@ solver's business (it becomes that subject's Status), so no warning is given her
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any
 
@@ -31,5 +32,12 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,
 }  # fmt: skip
 
-ARRAYS = Algebra("arrays", float, {name: _quiet(function) for name, function in _OPERATIONS.items()})
+
+def _silence() -> AbstractContextManager[Any]:
+    return np.errstate(all="ignore")
+
+
+ARRAYS = Algebra(
+    "arrays", float, {name: _quiet(function) for name, function in _OPERATIONS.items()}, _OPERATIONS, _silence
+)
 """Values are floats or float arrays that broadcast; conditions are booleans."""
