@@ -23,6 +23,7 @@ from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, S
 
 PROTOCOL = (
     "model", "population", "uncertainty", "arms", "design", "measurements", "endpoints", "analyses", "solver",
+    "enrolment", "randomisation",
 )  # fmt: skip
 TRIAL = ("name", "title", "question", "limits", "scenarios", "published", "power_curve", "data", "calibration")
 RUN = ("seed", "replicates", "precision", "block", "runs", "store", "truth", "cluster", "tracking")
@@ -85,6 +86,8 @@ def protocol(config: Config) -> Protocol:
         analyses=_makes(config, "analyses"),
         solver=make("solver", section(config, "solver")),
         uncertainty=_uncertainty(config),
+        enrolment=_optional(config, "enrolment"),
+        randomisation=_optional(config, "randomisation"),
     )
     check(made)
     return made
@@ -123,6 +126,10 @@ def _makes(config: Config, name: str) -> tuple[Any, ...]:
     return tuple(make(f"{name}.{key}", spec, name=key) for key, spec in section(config, name).items())
 
 
+def _optional(config: Config, name: str) -> Any:
+    return None if config.get(name) is None else make(name, section(config, name))
+
+
 def _arm(name: str, spec: Config) -> Arm:
     where = f"arms.{name}"
     known(where, spec, ("regimen", "policy", "modify"))
@@ -148,7 +155,7 @@ def _regimen(where: str, spec: Any) -> engine.Regimen:
 
 def _measurement(name: str, spec: Config) -> Measurement:
     where = f"measurements.{name}"
-    known(where, spec, ("output", "times", "error", "lloq"))
+    known(where, spec, ("output", "times", "error", "lloq", "blq", "window", "missed"))
     error = spec.get("error", "population")
     if error != "population" and not isinstance(error, Mapping):
         raise TrialError(f"{where}.error: wants `population` or a mapping of standard deviations, got {error!r}")
@@ -159,7 +166,18 @@ def _measurement(name: str, spec: Config) -> Measurement:
         times=tuple(number(f"{where}.times", time) for time in spec.get("times") or ()),
         error=None if error == "population" else _residual(where, output, error),
         lloq=None if spec.get("lloq") is None else number(f"{where}.lloq", spec["lloq"]),
+        blq=spec.get("blq", "zero"),
+        window=_window(f"{where}.window", spec.get("window", 0.0)),
+        missed=number(f"{where}.missed", spec.get("missed", 0.0)),
     )
+
+
+def _window(where: str, spec: Any) -> tuple[float, float]:
+    """How much earlier and later: one number for both, or two."""
+    parts = spec if isinstance(spec, list) else [spec, spec]
+    if len(parts) != 2:
+        raise TrialError(f"{where}: wants one number, or how much earlier and how much later, got {spec!r}")
+    return number(where, parts[0]), number(where, parts[1])
 
 
 def _residual(where: str, output: str, spec: Config) -> cohorts.Residual:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from trials.analyses.base import Analysis
     from trials.designs.base import Design
     from trials.endpoints.base import Endpoint
+    from trials.enrolment.base import Enrolment
+    from trials.randomisation.base import Randomisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,14 @@ class Measurement:
     error: Residual | None = None
     """None: the residual error of the population, with its uncertainty."""
     lloq: float | None = None
-    """Lower limit of quantification; what is observed below it is recorded as 0."""
+    """Lower limit of quantification."""
+    blq: str = "zero"
+    """How what is observed below the limit is recorded: ``zero``, ``half`` of the limit, ``missing``, or ``flagged``,
+    which is the limit itself with ``<endpoint>_below`` beside it, for an analysis that knows censoring."""
+    window: tuple[float, float] = (0.0, 0.0)
+    """How much earlier and later than planned a visit may be; it falls anywhere within. That at 0 is kept."""
+    missed: float = 0.0
+    """Probability that a visit is missed, each by itself; that at 0 never is."""
 
     def __post_init__(self) -> None:
         """Refuse a plan nobody can follow."""
@@ -74,6 +83,23 @@ class Measurement:
             raise TrialError(f"measurements.{self.name}.times: wants increasing times from 0 on, got {self.times}")
         if self.lloq is not None and not self.lloq >= 0:
             raise TrialError(f"measurements.{self.name}.lloq: wants a limit of at least 0, got {self.lloq}")
+        if self.blq not in ("zero", "half", "missing", "flagged"):
+            raise TrialError(
+                f"measurements.{self.name}.blq: wants one of zero, half, missing, flagged, got {self.blq!r}"
+            )
+        if not 0 <= self.missed < 1:
+            raise TrialError(f"measurements.{self.name}.missed: wants a probability below 1, got {self.missed}")
+        self._check_window(times)
+
+    def _check_window(self, times: np.ndarray) -> None:
+        before, after = self.window
+        later = times[times > 0]
+        crossing = before + after > 0 and (np.diff(later) <= before + after).any()
+        if min(before, after) < 0 or crossing or (later.size and later[0] < before):
+            raise TrialError(
+                f"measurements.{self.name}.window: wants how much earlier and later a visit may be, so that no two "
+                f"can change places, got {list(self.window)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +117,10 @@ class Protocol:
     """A solver of the engine, with its tolerances."""
     uncertainty: bool = True
     """Whether each replicate draws its own population, or all have the population's median."""
+    enrolment: Enrolment | None = None
+    """When and where subjects are randomised; None: all at time 0, at no site."""
+    randomisation: Randomisation | None = None
+    """How they are allocated; None: by the permuted blocks of the design."""
 
     def arm(self, name: str) -> Arm:
         """Arm of that name."""

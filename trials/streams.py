@@ -34,6 +34,7 @@ class Stream(IntEnum):
     VISITS = 211
     ADHERENCE = 212
     INTERCURRENT = 213
+    ENROLMENT = 220
 
 
 def generator(seed: int, stream: Stream, replicate: int, *address: int) -> np.random.Generator:

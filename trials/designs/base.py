@@ -1,11 +1,17 @@
 """What a design promises: sequences of arms and a randomised sequence for every subject of every replicate."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trials.checks import refuse
 from trials.randomisation import Rng, randomise
+
+if TYPE_CHECKING:
+    from trials.monitoring.looks import Looks
 
 
 class Design(ABC):
@@ -48,6 +54,11 @@ class Design(ABC):
     def periods(self) -> int:
         """Number of treatment periods of a subject."""
         return len(self.orders[0])
+
+    @property
+    def looks(self) -> Looks | None:
+        """When the trial is looked at before its end, and what stops it there; None: analysed once, when complete."""
+        return None
 
     def duration(self, follow_up: float) -> float:
         """Return the time a subject is in the trial: from the first dose to the last planned observation."""

@@ -1,0 +1,51 @@
+"""How patients enter a trial: when and where they are randomised, in which stratum, to what."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from trials.protocol import Protocol
+from trials.streams import Stream, generator
+
+DIMS = ("replicate", "subject")
+
+ENTERED = ("enrolled", "site", "region", "stratum")
+"""Variables of the patients that `enrolled` and `randomised` add, and that the trial's data hold."""
+
+
+def enrolled(protocol: Protocol, patients: xr.Dataset, replicates: range, seed: int) -> xr.Dataset:
+    """Give patients (replicate, subject) the calendar time of their randomisation, their site and region.
+
+    Without an enrolment everybody is randomised at time 0. ``candidates`` (replicate, subject) among the patients is
+    how many were screened for each; nobody fails screening without it.
+    """
+    shape = (patients.sizes["replicate"], patients.sizes["subject"])
+    about = {"units": protocol.model.time}
+    if protocol.enrolment is None:
+        return patients.assign(enrolled=(DIMS, np.zeros(shape), about))
+    screened = patients["candidates"].values if "candidates" in patients else np.ones(shape, dtype=np.int64)
+    found = protocol.enrolment(lambda r: generator(seed, Stream.ENROLMENT, r), replicates, screened)
+    made = patients.assign(enrolled=(DIMS, found.enrolled, about))
+    if not protocol.enrolment.sites:
+        return made
+    region = np.asarray(protocol.enrolment.region_of_site)[found.site]
+    return made.assign(
+        site=(DIMS, found.site, {"names": list(protocol.enrolment.sites)}),
+        region=(DIMS, region, {"names": list(protocol.enrolment.regions)}),
+    )
+
+
+def randomised(protocol: Protocol, patients: xr.Dataset, replicates: range, seed: int) -> tuple[xr.Dataset, np.ndarray]:
+    """Allocate enrolled patients: the patients with their ``stratum``, and arms int (replicate, subject, period)."""
+    design, method = protocol.design, protocol.randomisation
+
+    def rng(replicate: int) -> np.random.Generator:
+        return generator(seed, Stream.RANDOMISATION, replicate)
+
+    if method is None:
+        return patients, design.assign(rng, replicates)
+    stratum, names = method.strata(patients)
+    groups = method(rng, replicates, patients, ratio=design.ratio, block=design.block)
+    arms: np.ndarray = np.asarray(design.orders, dtype=np.int64)[groups]
+    return patients.assign(stratum=(DIMS, stratum, {"names": list(names)})), arms
