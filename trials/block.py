@@ -13,10 +13,11 @@ import xarray as xr
 
 import cohorts
 import engine
+from trials import entry
 from trials.analyses.base import analyse
 from trials.conduct import Conduct, Course, follow_up, noise
+from trials.conduct.database import DIMS, variables
 from trials.protocol import Protocol
-from trials.streams import Stream, generator
 
 type Array = np.ndarray
 
@@ -59,7 +60,8 @@ def simulate(work: Work) -> Course:
     """Draw the patients of a block, allocate them and let them go through the trial."""
     protocol, design, replicates = work.protocol, work.protocol.design, work.replicates
     patients = draw(protocol, design.n, replicates, seed=work.seed, posterior=work.posterior, occasions=design.periods)
-    arms = design.assign(lambda r: generator(work.seed, Stream.RANDOMISATION, r), replicates)
+    patients = entry.enrolled(protocol, patients, replicates, work.seed)
+    patients, arms = entry.randomised(protocol, patients, replicates, work.seed)
     return Conduct(protocol, patients, noise(protocol, work.seed, replicates, design.n, design.periods)).course(arms)
 
 
@@ -79,30 +81,32 @@ def draw(
 
 
 def trial_data(work: Work, course: Course) -> xr.Dataset:
-    """Endpoints of every patient as the analyses want them: Dataset (replicate, subject[, period])."""
-    dims = ("replicate", "subject", "period")
-    names = list(work.protocol.design.arms)
-    data: dict[str, tuple[object, ...]] = {"arm": (dims, course.arms, {"names": names})}
-    for endpoint in work.protocol.endpoints:
-        measurement = work.protocol.measurement(endpoint.measure)
-        values = endpoint(course.observed[measurement.name], np.asarray(measurement.times))
-        data[endpoint.name] = (dims, values, {"units": endpoint.unit})
-    made = xr.Dataset(data, coords={"replicate": np.asarray(work.replicates)})
+    """Endpoints of every patient as the analyses want them: Dataset (replicate, subject[, period][, visit_<name>])."""
+    data, coords = variables(work.protocol, course)
+    arm = (DIMS, course.arms, {"names": list(work.protocol.design.arms)})
+    made = xr.Dataset({"arm": arm, **data}, coords={"replicate": np.asarray(work.replicates), **coords})
     made = made.isel(period=0) if work.protocol.design.periods == 1 else made
-    return made.assign({name: course.patients[name] for name in work.protocol.population.covariate_names})
+    held = [*work.protocol.population.covariate_names, *(n for n in entry.ENTERED if n in course.patients)]
+    return made.assign({name: course.patients[name] for name in held})
 
 
 def arm_summaries(protocol: Protocol, data: xr.Dataset) -> dict[str, Array]:
-    """Describe every endpoint in every arm: ``arm.<statistic>`` (replicate, endpoint, arm)."""
+    """Describe every endpoint in every arm: ``arm.<statistic>`` (replicate, endpoint, arm); its last visit."""
     count, width = data.sizes["replicate"], (len(protocol.endpoints), len(protocol.design.arms))
     made = {f"arm.{name}": np.empty((count, *width)) for name in SUMMARY}
     arm = data["arm"].values.reshape(count, -1)
     for i, endpoint in enumerate(protocol.endpoints):
-        values = data[endpoint.name].values.reshape(count, -1)
+        values = _last(data[endpoint.name]).values.reshape(count, -1)
         for j in range(width[1]):
             for name, value in zip(SUMMARY, _summary(np.where(arm == j, values, np.nan)), strict=True):
                 made[f"arm.{name}"][:, i, j] = value
     return made
+
+
+def _last(values: xr.DataArray) -> xr.DataArray:
+    """An endpoint as it stands, or its last visit."""
+    visits = [dim for dim in values.dims if str(dim).startswith("visit_")]
+    return values.isel(dict.fromkeys(visits, -1))
 
 
 def _summary(values: Array) -> tuple[Array, Array, Array, Array]:

@@ -75,7 +75,9 @@ def _endpoint(protocol: Protocol, endpoint: Endpoint) -> None:
     """The measurement exists, and a metric's unit is the one stated."""
     measurements = {measurement.name: measurement for measurement in protocol.measurements}
     where = f"endpoints.{endpoint.name}"
-    _one_of(f"{where}.measure", [endpoint.measure], measurements, "a measurement")
+    _one_of(f"{where}.measure", endpoint.measures, measurements, "a measurement")
+    watched = [watch.output for watch in endpoint.watches]
+    _one_of(f"{where}.output", watched, protocol.model.output_names, f"an output of model {protocol.model.name}")
     if not isinstance(endpoint, Course):
         return
     output = measurements[endpoint.measure].output
@@ -93,6 +95,12 @@ def measured(protocol: Protocol, arm: Arm, output: str) -> Measurement:
         raise TrialError(
             f"arms.{arm.name}.policy: it looks at {output!r}, which no measurement of the protocol observes"
         )
+    for field, value, none in (("window", found[0].window, (0.0, 0.0)), ("missed", found[0].missed, 0.0)):
+        if value != none:
+            raise TrialError(
+                f"measurements.{found[0].name}.{field}: got {value}, but the policy of arm {arm.name} looks at it, "
+                "and keeps its visits"
+            )
     missing = sorted(set(map(float, arm.policy.visits)) - set(found[0].times))
     if missing:
         raise TrialError(

@@ -57,8 +57,14 @@ def _course(protocol: Protocol, replicates: int, seed: int, posterior: xr.DataTr
         made[f"true_{measurement.name}"] = ((*DIMS, clock), course.true[measurement.name], {"units": unit})
         made[f"observed_{measurement.name}"] = ((*DIMS, clock), course.observed[measurement.name], {"units": unit})
     for endpoint in protocol.endpoints:
-        values = data[endpoint.name].values.reshape(course.arms.shape)
-        made[f"endpoint_{endpoint.name}"] = (DIMS, values, {"units": endpoint.unit})
+        found = (
+            data[endpoint.name]
+            if "period" in data[endpoint.name].dims
+            else data[endpoint.name].expand_dims("period", 2)
+        )
+        made[f"endpoint_{endpoint.name}"] = (found.dims, found.values, {"units": endpoint.unit})
+        visits = [str(dim) for dim in found.dims if dim not in DIMS]
+        coords |= {dim: (dim, found[dim].values, {"units": protocol.model.time}) for dim in visits}
     return xr.Dataset(made, coords=coords)
 
 

@@ -50,15 +50,19 @@ def true_effects(work: TruthWork) -> tuple[Effect, ...]:
 
 def _complete(values: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     """Leave out patients who failed under some arm; the others are then no longer told apart by draw."""
-    there = np.logical_and.reduce([np.isfinite(each) for each in values.values()])
+    there = np.logical_and.reduce([_known(each) for each in values.values()])
     return values if there.all() else {arm: each[there] for arm, each in values.items()}
 
 
+def _known(values: np.ndarray) -> np.ndarray:
+    """Whether a patient's endpoint is known (draw, patient): one number, a record of some, or one a visit."""
+    first = values if values.dtype.names is None else values[values.dtype.names[0]]
+    there = np.isfinite(first)
+    return there if there.ndim == 2 else there.all(axis=-1)
+
+
 def _endpoints(conduct: Conduct, arm: int, *, measured: bool) -> Mapping[str, np.ndarray]:
-    """Every endpoint (draw, patient) with all patients in one arm; a failed patient is left out by NaN."""
-    protocol = conduct.protocol
+    """Every endpoint (draw, patient[, visit]) with all patients in one arm; a failed patient is left out by NaN."""
     shape = (conduct.patients.sizes["replicate"], conduct.patients.sizes["subject"], 1)
-    course = conduct.course(np.full(shape, arm))
-    values = course.observed if measured else course.true
-    times = {measurement.name: np.asarray(measurement.times) for measurement in protocol.measurements}
-    return {one.name: one(values[one.measure], times[one.measure])[..., 0] for one in protocol.endpoints}
+    seen = conduct.course(np.full(shape, arm)).seen(measured=measured)
+    return {one.name: one.find(seen).truth[:, :, 0] for one in conduct.protocol.endpoints}

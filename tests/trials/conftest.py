@@ -22,7 +22,7 @@ from trials.analyses.crossover_anova import AverageBioequivalence
 from trials.calibration import Calibration
 from trials.designs.crossover import Crossover
 from trials.designs.parallel import Parallel
-from trials.endpoints.base import Endpoint
+from trials.endpoints.base import Profile
 from trials.endpoints.course import Course
 from trials.folder import write_config
 from trials.operating import characteristics
@@ -36,7 +36,7 @@ ARMS = ("test", "reference")
 
 
 @dataclass(frozen=True, slots=True)
-class Peak(Endpoint):
+class Peak(Profile):
     name: str
     unit: str
     measure: str
@@ -46,7 +46,7 @@ class Peak(Endpoint):
 
 
 @dataclass(frozen=True, slots=True)
-class Area(Endpoint):
+class Area(Profile):
     name: str
     unit: str
     measure: str

@@ -17,7 +17,7 @@ import trials.endpoints
 from engine.outcomes import NCA
 from trials.analyses.base import OUTPUTS, Analysis, analyse
 from trials.designs.base import Design
-from trials.endpoints.base import Endpoint
+from trials.endpoints.base import Profile
 from trials.endpoints.course import Course
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -186,7 +186,7 @@ def endpoint_kinds():
     ]
     kinds = {kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)}
     return sorted(
-        (kind for kind in kinds if issubclass(kind, Endpoint) and kind is not Endpoint), key=lambda kind: kind.__name__
+        (kind for kind in kinds if issubclass(kind, Profile) and kind is not Profile), key=lambda kind: kind.__name__
     )
 
 

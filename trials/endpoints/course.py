@@ -6,11 +6,11 @@ import numpy as np
 
 from engine.outcomes import Metric
 from trials.checks import fields, label, refuse
-from trials.endpoints.base import Endpoint
+from trials.endpoints.base import Profile
 
 
 @dataclass(frozen=True, slots=True)
-class Course(Endpoint):
+class Course(Profile):
     """A metric of the course of one measurement; :mod:`engine.outcomes` has the metrics."""
 
     name: str

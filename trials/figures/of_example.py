@@ -33,6 +33,8 @@ def example_pictures(result: Result) -> Iterator[Picture]:
     for measurement in scenario.protocol.measurements:
         yield _response(scenario.protocol, example, measurement, words)
     for endpoint in scenario.protocol.endpoints:
+        if example[f"endpoint_{endpoint.name}"].ndim > 2:
+            continue  # a repeated endpoint is shown by the measurement it is of
         yield _endpoint(result, scenario, example, endpoint, words)
 
 
@@ -57,7 +59,7 @@ def _crossover(
     result: Result, scenario: Scenario, example: xr.Dataset, pair: Sequence[AverageBioequivalence], words: str
 ) -> Picture:
     protocol, first = scenario.protocol, pair[0]
-    measurement = protocol.measurement(protocol.endpoint(first.endpoint).measure)
+    measurement = protocol.measurement(protocol.endpoint(first.endpoint).measures[0])
     shown = {profile.arm: profile for profile in profiles(protocol, example, measurement)}
     ratios = [_ratios(result, scenario, example, analysis) for analysis in pair]
     limits = Target(first.lower, first.upper, f"{100 * first.lower:.0f}-{100 * first.upper:.0f} %")
@@ -96,7 +98,7 @@ def _target(protocol: Protocol, measurement: Measurement) -> Target | None:
     """Range an endpoint of this measurement counts time in, if there is one."""
     for endpoint in protocol.endpoints:
         metric = endpoint.metric if isinstance(endpoint, Course) else None
-        if isinstance(metric, TimeInRange) and endpoint.measure == measurement.name:
+        if isinstance(metric, TimeInRange) and measurement.name in endpoint.measures:
             return Target(metric.low, metric.high, f"range {metric.low:g}-{metric.high:g}")
     return None
 
