@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trials.comparison import compare as compare
     from trials.compose import load as load
+    from trials.design_prior import DesignPrior as DesignPrior
+    from trials.design_prior import assurance as assurance
     from trials.errors import TrialError as TrialError
     from trials.operating import characteristics as characteristics
     from trials.packaging import package as package
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Arm": "protocol",
+    "DesignPrior": "design_prior",
     "Measurement": "protocol",
     "Protocol": "protocol",
     "Published": "protocol",
@@ -45,6 +48,7 @@ _HOME = {
     "Scenario": "protocol",
     "Trial": "protocol",
     "TrialError": "errors",
+    "assurance": "design_prior",
     "characteristics": "operating",
     "check": "verification",
     "compare": "comparison",
