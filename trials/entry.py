@@ -27,12 +27,12 @@ def enrolled(protocol: Protocol, patients: xr.Dataset, replicates: range, seed: 
     screened = patients["candidates"].values if "candidates" in patients else np.ones(shape, dtype=np.int64)
     found = protocol.enrolment(lambda r: generator(seed, Stream.ENROLMENT, r), replicates, screened)
     made = patients.assign(enrolled=(DIMS, found.enrolled, about))
-    if not protocol.enrolment.sites:
+    if not protocol.enrolment.site_names:
         return made
     region = np.asarray(protocol.enrolment.region_of_site)[found.site]
     return made.assign(
-        site=(DIMS, found.site, {"names": list(protocol.enrolment.sites)}),
-        region=(DIMS, region, {"names": list(protocol.enrolment.regions)}),
+        site=(DIMS, found.site, {"names": list(protocol.enrolment.site_names)}),
+        region=(DIMS, region, {"names": list(protocol.enrolment.region_names)}),
     )
 
 

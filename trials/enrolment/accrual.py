@@ -37,12 +37,12 @@ class Accrual(Enrolment):
             raise refuse("enrolment.rates", self.rates, "a last rate above 0, or the trial would never be full")
 
     @property
-    def sites(self) -> tuple[str, ...]:
+    def site_names(self) -> tuple[str, ...]:
         """Sites are not told apart."""
         return ()
 
     @property
-    def regions(self) -> tuple[str, ...]:
+    def region_names(self) -> tuple[str, ...]:
         """Nor are regions."""
         return ()
 

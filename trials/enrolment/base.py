@@ -28,12 +28,12 @@ class Enrolment(ABC):
 
     @property
     @abstractmethod
-    def sites(self) -> tuple[str, ...]:
+    def site_names(self) -> tuple[str, ...]:
         """Names of the sites; empty where sites are not told apart."""
 
     @property
     @abstractmethod
-    def regions(self) -> tuple[str, ...]:
+    def region_names(self) -> tuple[str, ...]:
         """Names of the regions; empty where sites are not told apart."""
 
     @property

@@ -54,27 +54,27 @@ class Region:
 class PoissonGamma(Enrolment):
     """Competitive enrolment by the sites of one or more regions, until the trial is full."""
 
-    places: tuple[Region, ...]
+    regions: tuple[Region, ...]
     """The regions; a mapping of the fields of `Region` is taken too."""
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
-        fields(self, "enrolment", places=_regions)
+        fields(self, "enrolment", regions=_regions)
 
     @property
-    def sites(self) -> tuple[str, ...]:
+    def site_names(self) -> tuple[str, ...]:
         """Sites are called by their region and a number from 1."""
-        return tuple(f"{region.name} {number}" for region in self.places for number in range(1, region.sites + 1))
+        return tuple(f"{region.name} {number}" for region in self.regions for number in range(1, region.sites + 1))
 
     @property
-    def regions(self) -> tuple[str, ...]:
+    def region_names(self) -> tuple[str, ...]:
         """Names of the regions."""
-        return tuple(region.name for region in self.places)
+        return tuple(region.name for region in self.regions)
 
     @property
     def region_of_site(self) -> tuple[int, ...]:
         """Region of each site."""
-        return tuple(index for index, region in enumerate(self.places) for _ in range(region.sites))
+        return tuple(index for index, region in enumerate(self.regions) for _ in range(region.sites))
 
     def arrivals(self, generator: np.random.Generator, screened: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return calendar time and site (subject,): the superposition of the sites' processes.
@@ -92,7 +92,7 @@ class PoissonGamma(Enrolment):
 
     def _sites(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Rate and opening of each site (site,)."""
-        drawn = [(region, generator.random((2, region.sites))) for region in self.places]
+        drawn = [(region, generator.random((2, region.sites))) for region in self.regions]
         rates = np.concatenate([region.rates(u[0]) for region, u in drawn])
         opens = np.concatenate([region.openings(u[1]) for region, u in drawn])
         return np.maximum(rates, np.finfo(float).tiny), opens
