@@ -13,12 +13,14 @@ from engine.block import Block
 from engine.configuration import build
 from engine.dosing import covariates as covariate
 from engine.dosing import schedule as schedules
+from engine.dosing import taken as personal
 from engine.dosing.covariates import Carry, Covariates
 from engine.dosing.events import EventTable
 from engine.dosing.nodes import Samples
 from engine.dosing.regimen import Regimen
 from engine.dosing.sampling import record_samples, sample_places
 from engine.dosing.schedule import AFTER, BEFORE, Schedules
+from engine.dosing.taken import Taken
 from engine.errors import DataError, DosingError, SolverError
 from engine.execute import Executor, Serial
 from engine.models.specification import Model
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 type Floats = NDArray[np.float64]
-type Dosing = Regimen | EventTable | Sequence[Regimen]
+type Dosing = Regimen | EventTable | Taken | Sequence[Regimen]
 
 _GROUP = 128
 """Subjects of a schedule, on average, from which on its subjects make blocks of their own."""
@@ -62,7 +64,8 @@ def simulate_arrays(
     model
         The equations.
     parameters
-        Exactly the model's parameters, but those that are columns of the event table: a number, or one a subject.
+        Exactly the model's parameters, but those that are columns of the event table or changes of what was taken: a
+        number, or one a subject.
     dosing, times, solver, executor, before_dose, carry
         As for :func:`simulate`; a policy needs :func:`simulate`.
     """
@@ -172,7 +175,8 @@ def simulate(
         attribute must be the model's. A parameter that is not given and is a column of the event table (of the same
         name, in any case) is taken from there, and may change from record to record.
     dosing
-        A regimen for all, a sequence with one for each subject, an event table, or a policy. NONMEM's rules hold; the
+        A regimen for all, a sequence with one for each subject, a regimen as each subject took it (:class:`Taken`), an
+        event table, or a policy. NONMEM's rules hold; the
         docstring of :class:`engine.EventTable` has them, and in what order things happen at one time.
     times
         When to sample, in the model's unit of time: (time), or (subject, time) with NaN for no sample. None with an
@@ -308,6 +312,8 @@ def _from_table(
 ) -> tuple[dict[str, Floats], Covariates | None]:
     """Parameters that are not given but are columns of the event table: those that stay the same, and the others."""
     _check_carry(dosing, carry)
+    if isinstance(dosing, Taken):
+        return {}, personal.stretches(dosing)
     if not isinstance(dosing, EventTable):
         return {}, None
     names = [name for name in model.parameter_names if name not in parameters and covariate.column(dosing, name)]
@@ -330,6 +336,9 @@ def _schedule(model: Model, dosing: Dosing, count: int) -> tuple[Schedules, NDAr
         if dosing.restarts.any():
             raise DataError("dosing: a subject's TIME starts again at a reset; give each occasion an ID of its own")
         return schedules.from_table(model, dosing), np.arange(len(dosing.ids))
+    if isinstance(dosing, Taken):
+        _check_count(count, dosing.subjects, "dosing: what was taken")
+        return personal.schedules(model, dosing), np.arange(dosing.subjects)
     if not isinstance(dosing, Sequence) or not dosing or not all(isinstance(one, Regimen) for one in dosing):
         raise DosingError(
             f"dosing: {dosing!r:.200}; a Regimen, one for each subject, an EventTable or a Policy is wanted"

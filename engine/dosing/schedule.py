@@ -96,7 +96,7 @@ class Schedules:
     """
 
     start: Floats
-    events: "Callable[[Integers], _Flat]"
+    events: "Callable[[Integers], Flat]"
 
     @property
     def rows(self) -> int:
@@ -108,7 +108,7 @@ class Schedules:
         return _pack(self.events(rows), self.start[rows])
 
 
-class _Flat(NamedTuple):
+class Flat(NamedTuple):
     """Events of all rows in a line: ``row`` and the fields of :class:`Schedule`."""
 
     row: Integers
@@ -149,11 +149,11 @@ def from_table(model: Model, table: EventTable) -> Schedules:
     return Schedules(start, partial(_table_events, model, table))
 
 
-def _regimen_events(doses: Sequence[Sequence[tuple[int, Dose]]], rows: Integers) -> "_Flat":
+def _regimen_events(doses: Sequence[Sequence[tuple[int, Dose]]], rows: Integers) -> "Flat":
     return _flat_doses([(row, into, dose) for row, own in enumerate(rows) for into, dose in doses[own]])
 
 
-def _table_events(model: Model, table: EventTable, rows: Integers) -> "_Flat":
+def _table_events(model: Model, table: EventTable, rows: Integers) -> "Flat":
     own = table.take(rows)
     return _flat_records(model, own, np.searchsorted(own.subject, np.arange(len(rows))))
 
@@ -165,7 +165,7 @@ def state_index(model: Model, name: str, where: str) -> int:
     return model.state_names.index(name)
 
 
-def _flat_doses(doses: Sequence[tuple[int, int, Dose]]) -> _Flat:
+def _flat_doses(doses: Sequence[tuple[int, int, Dose]]) -> Flat:
     each = np.asarray([dose.times for _, _, dose in doses], dtype=np.int64)
     number = _count(each)
     row = np.repeat(np.asarray([row for row, _, _ in doses], dtype=np.int64), each)
@@ -176,7 +176,7 @@ def _flat_doses(doses: Sequence[tuple[int, int, Dose]]) -> _Flat:
 
     every = spread([dose.every or 0.0 for _, _, dose in doses])
     time = spread([dose.at for _, _, dose in doses]) + number * every
-    return _Flat(
+    return Flat(
         row, time, np.arange(len(row)), time, np.zeros(len(row), dtype=bool),
         amount=spread([dose.amount for _, _, dose in doses]),
         into=spread([into for _, into, _ in doses]).astype(np.int64),
@@ -197,7 +197,7 @@ def _speed(dose: Dose) -> tuple[Speed, float]:
     return Speed.bolus, 0.0
 
 
-def _flat_records(model: Model, table: EventTable, first: Integers) -> _Flat:
+def _flat_records(model: Model, table: EventTable, first: Integers) -> Flat:
     record = np.flatnonzero(table.evid)
     doses = np.isin(table.evid[record], (1, 4))
     each = np.where(doses, table.addl[record] + 1, 1)
@@ -205,7 +205,7 @@ def _flat_records(model: Model, table: EventTable, first: Integers) -> _Flat:
     rate, interval = (np.where(doses, values[record], 0.0) for values in (table.rate, table.ii))
     row = table.subject[record]
     speed = np.select([rate == -1, rate == -2, rate > 0], [Speed.modelled_rate, Speed.modelled_duration, Speed.rate], 0)
-    return _Flat(
+    return Flat(
         row, table.time[record] + number * interval, record - first[row], table.time[record], number > 0,
         amount=table.amt[record], into=np.where(doses, _states(model, table, table.cmt[record], doses), 0),
         speed=speed.astype(np.int64), value=np.maximum(rate, 0.0), interval=interval,
@@ -232,7 +232,7 @@ def _count(each: Integers) -> Integers:
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - each, each)
 
 
-def _pack(flat: _Flat, start: Floats) -> Schedule:
+def _pack(flat: Flat, start: Floats) -> Schedule:
     order = np.argsort(flat.row, kind="stable")
     row = flat.row[order]
     column = np.arange(len(row)) - np.searchsorted(row, row)
@@ -240,7 +240,7 @@ def _pack(flat: _Flat, start: Floats) -> Schedule:
     exists = np.zeros(shape, dtype=bool)
     exists[row, column] = True
     arrays: dict[str, Any] = {}
-    for name, values in zip(_Flat._fields[1:], flat[1:], strict=True):
+    for name, values in zip(Flat._fields[1:], flat[1:], strict=True):
         arrays[name] = np.zeros(shape, dtype=values.dtype)
         arrays[name][row, column] = values[order]
     return Schedule(exists=exists, start=start.astype(np.float64), **arrays)
