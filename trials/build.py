@@ -20,12 +20,13 @@ from trials.errors import TrialError
 from trials.making import Config, complete, known, make, near, number, section, text, whole
 from trials.precision import Precision
 from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, Scenario, Store, Trial, Truth
+from trials.rules.rule import Rule, read_rules
 
 PROTOCOL = (
     "model", "population", "uncertainty", "arms", "design", "measurements", "endpoints", "analyses", "solver",
     "enrolment", "randomisation",
 )  # fmt: skip
-TRIAL = ("name", "title", "question", "limits", "scenarios", "published", "power_curve", "data", "calibration")
+TRIAL = ("name", "title", "question", "limits", "scenarios", "rules", "published", "power_curve", "data", "calibration")
 RUN = ("seed", "replicates", "precision", "block", "runs", "store", "truth", "cluster", "tracking")
 
 
@@ -69,6 +70,7 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
         truth=_truth(config),
         config_json=json.dumps(config, ensure_ascii=False),
         precision=_precision(config),
+        rules=_rules(config, base),
     )
 
 
@@ -280,6 +282,16 @@ def _precision(config: Config) -> Precision:
     if made.mcse is not None and made.most < int(config["replicates"]):
         raise TrialError(f"precision.most: got {made.most}, wants at least the {config['replicates']} of `replicates`")
     return made
+
+
+def _rules(config: Config, base: Protocol) -> tuple[Rule, ...]:
+    rules = read_rules(config.get("rules") or {})
+    names = [analysis.name for analysis in base.analyses]
+    for rule in rules:
+        for name in rule.node.analyses:
+            if name not in names:
+                raise TrialError(f"rules.{rule.name}: there is no analysis {name!r}{near(name, names)}")
+    return rules
 
 
 def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The command line: ``trialtwin run | whatif | twin | list | import | export | package | verify | check``."""
+"""The command line, ``trialtwin COMMAND``: one module of `trials.commands` a command."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ COMMANDS = {
     "list": "list what there is: list models | populations | trials",
     "import": "read a NONMEM control stream or SBML into our text: import FILE --out MODEL.yaml",
     "export": "write a model for another program: export MODEL --to mrgsolve | rxode2 | sbml | latex",
+    "compare": "designs side by side, with their differences: compare RUN RUN ...",
+    "score": "score decision rules on the trials of a run: score RUN RULES.yaml",
     "package": "package a run as evidence: package RUN --out DIR",
     "verify": "verify such a package: verify DIR",
     "check": "check that a run folder is what its run left: check RUN",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from trials.endpoints.base import Endpoint
     from trials.enrolment.base import Enrolment
     from trials.randomisation.base import Randomisation
+    from trials.rules.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,8 @@ class Trial:
     """What the model cannot explain, in words for the report."""
     precision: Precision = field(default_factory=Precision)
     """Monte Carlo error that the run goes on for."""
+    rules: tuple[Rule, ...] = ()
+    """Decision rules scored on the outcomes, beside the analyses' own decisions."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -276,6 +279,8 @@ class Result:
     time_<measurement>), and arm (scenario, subject, period) as index into attrs["arms"]."""
     power_curve: xr.Dataset | None = None
     """(value, replicate, analysis): as outcomes, with the realised truth at each value."""
+    looks: xr.Dataset | None = None
+    """(scenario, replicate, look, analysis): what every look of a design with looks found, held or not; None without."""
     posterior: xr.DataTree | None = None
     folder: Path | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)

@@ -70,12 +70,14 @@ def render(result: Result, pictures: Mapping[str, Shown]) -> str:
 def _tables(result: Result) -> dict[str, Table]:
     """The tables by the name the template knows them by."""
     from trials.operating import characteristics
+    from trials.rules.scoring import score
 
     trial, found = result.trial, characteristics(result)
     coordinate = result.outcomes["scale"]
     scales = dict(zip(coordinate["analysis"].values.tolist(), coordinate.values.tolist(), strict=True))
     return {
         "summary": report_tables.summary(found, trial.scenarios),
+        "rules": report_tables.summary(score(result), trial.scenarios),
         "arms": report_tables.arms(trial.protocol),
         "plan": report_tables.plan(trial.protocol),
         "scenarios": report_tables.scenarios(trial.scenarios),

@@ -25,6 +25,7 @@ from trials.operating import characteristics
 from trials.plan import Part, missing, parts
 from trials.precision import wanted
 from trials.protocol import Protocol, Result, Trial
+from trials.rules.scoring import score
 from trials.truth import TruthWork, true_effects
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ class Session:
             truth=results.truth(trial.scenarios, effects[:count]),
             example=store.trajectories(trial, 1, self.seed, evidence.thin).isel(replicate=0, drop=True),
             power_curve=None if curve is None else results.power_curve(curve, arrays[count:], effects[count:]),
+            looks=results.looks(trial, arrays[:count]),
             posterior=evidence.posterior,
             folder=None if self.home is None else self.home.path,
             manifest=self._manifest(found, results.failures(found, trial, arrays[:count]), evidence),
@@ -210,9 +212,14 @@ class Session:
             outcomes.write(made.outcomes, made.truth, home.path / "outcomes.parquet")
             found = json.dumps(characteristics(made), indent=1, ensure_ascii=False, allow_nan=False)
             (home.path / "characteristics.json").write_text(found + "\n", encoding="utf-8")
+            if self.trial.rules:
+                scores = json.dumps(score(made), indent=1, ensure_ascii=False)
+                (home.path / "rules.json").write_text(scores + "\n", encoding="utf-8")
             made.arms.to_dataframe().reset_index().to_parquet(home.path / "arms.parquet", index=False)
             if made.power_curve is not None:
                 made.power_curve.to_dataframe().reset_index().to_parquet(home.path / "power_curve.parquet", index=False)
+            if made.looks is not None:
+                made.looks.to_dataframe().reset_index().to_parquet(home.path / "looks.parquet", index=False)
             self._store(home.path, evidence)
             self.tell("writing the run", 1, 2)
             report.write(made, home.path)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from trials.protocol import Published, Result
 
 NOISE = 1e-9
@@ -50,6 +52,33 @@ def effect(entries: Mapping[str, Any], scale: str) -> str:
         ratio = math.exp(truth["value"])
         truth = {"value": ratio, "mcse": None if truth["mcse"] is None else ratio * truth["mcse"]}
     return entry(truth)
+
+
+def comparison_table(table: pd.DataFrame) -> str:
+    """Lay out `trials.compare`: a block a scenario and analysis, a row a characteristic, each entry value±error."""
+    runs = list(table.columns.get_level_values(0).unique())
+    head = [*runs, *(f"{name} - {runs[0]}" for name in runs[1:])]
+    widths = [max(18, len(word) + 2) for word in head]
+    lines = [f"{'':<26}" + "".join(f"{word:>{width}}" for word, width in zip(head, widths, strict=True))]
+    before = ""
+    for place, (scenario, analysis, name) in enumerate(table.index.tolist()):
+        block, row = f"{scenario}, {analysis}", table.iloc[place]
+        lines += [block] if block != before else []
+        before = block
+        pairs = [(run, "value", "mcse") for run in runs]
+        pairs += [(run, "difference", "difference_mcse") for run in runs[1:]]
+        cells = [entry({"value": row[run, value], "mcse": row[run, mcse]}) for run, value, mcse in pairs]
+        shown = "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        lines.append(f"  {name.replace('_', ' '):<24}{shown}")
+    return "\n".join(lines)
+
+
+def rules_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Lay out `trials.score`: a row a rule under each scenario; empty without rules."""
+    rows = [(scenario, name, decided(entries)) for scenario, by in found.items() for name, entries in by.items()]
+    width = max((len(name) for _, name, _ in rows), default=0) + 2
+    lines = [f"  {scenario:<24}{name:<{width}}{share}" for scenario, name, share in rows]
+    return "\n".join(["Decision rules", *lines]) if lines else ""
 
 
 def failures(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:

@@ -12,11 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trials.bag import BAGIT, MANIFEST, TAGMANIFEST, digest, files, parse, payload, render, tags
 from trials.errors import TrialError
 from trials.protocol import WHERE, canonical
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FOLDER_MANIFEST = "manifest.json"
 MAPPINGS = {"files": (), "digests": ("config", "outcomes"), "versions": ("trialtwin",)}
@@ -173,18 +176,31 @@ def _outcome_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Fin
     if got != wanted:
         yield Finding("outcomes.parquet", f"holds other outcomes: digest {got[:12]}…, the manifest says {wanted[:12]}…")
     yield from _unequal(written, json.loads(json.dumps(characteristics(outcomes, truth))), "")
+    yield from _rule_findings(folder, outcomes, truth)
 
 
-def _unequal(written: object, computed: object, where: str) -> Iterator[Finding]:
+def _rule_findings(folder: Path, outcomes: xr.Dataset, truth: xr.Dataset) -> Iterator[Finding]:
+    """Compare the scores of the trial's rules with those computed anew."""
+    from trials.rules.scoring import own_rules, scored
+
+    rules, path = own_rules(folder), folder / "rules.json"
+    if not rules and not path.exists():
+        return
+    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    computed = json.loads(json.dumps(scored(outcomes, truth, rules))) if rules else None
+    yield from _unequal(written, computed, "", "rules.json")
+
+
+def _unequal(written: object, computed: object, where: str, file: str = "characteristics.json") -> Iterator[Finding]:
     """Leaves at which two nested mappings differ; numbers may differ in the last digits, as summation order does."""
     if isinstance(written, dict) and isinstance(computed, dict):
         for key in sorted({*written, *computed}):
-            yield from _unequal(written.get(key), computed.get(key), f"{where}.{key}" if where else key)
+            yield from _unequal(written.get(key), computed.get(key), f"{where}.{key}" if where else key, file)
     elif isinstance(written, float | int) and isinstance(computed, float | int):
         if not math.isclose(written, computed, rel_tol=1e-9, abs_tol=1e-12):
-            yield Finding(f"characteristics.json {where}", f"says {written!r}, the outcomes give {computed!r}")
+            yield Finding(f"{file} {where}", f"says {written!r}, the outcomes give {computed!r}")
     elif written != computed:
-        yield Finding(f"characteristics.json {where}", f"says {written!r}, the outcomes give {computed!r}")
+        yield Finding(f"{file} {where}", f"says {written!r}, the outcomes give {computed!r}")
 
 
 def _tag_findings(bag: Path) -> Iterator[Finding]:

@@ -1,13 +1,19 @@
 """Rules over stored outcomes, thresholds, and designs side by side, on outcomes made by hand."""
 
+import hashlib
+import json
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+import yaml
 
 import trials
+from tests.trials.small import crossover
 from trials import outcomes as stored_outcomes
+from trials.cli import main
 
 COUNT = 4000
 
@@ -147,3 +153,70 @@ def test_runs_that_share_nothing_are_refused():
         trials.compare({"one": one, "other": other})
     with pytest.raises(trials.TrialError, match="two runs or more"):
         trials.compare({"one": one})
+
+
+RULES = {"both": {"all": [{"analysis": "auc"}, {"analysis": "cmax"}]}}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two runs of the bioequivalence trial, of 12 and 24 subjects, the first with a rule of its own."""
+    place = tmp_path_factory.mktemp("runs")
+    words = ("power_curve=null", "store.trajectories=0")
+    one = crossover(*words, "design.n=12", "+rules.both.all=[{analysis: auc},{analysis: cmax}]")
+    other = crossover(*words, "design.n=24")
+    return [trials.run(trial, folder=place / str(number)).folder for number, trial in enumerate((one, other))]
+
+
+def test_a_trial_scores_its_own_rules_and_check_finds_a_changed_score(folders):
+    path = folders[0] / "rules.json"
+    assert json.loads(path.read_text()) == trials.score(folders[0]) == trials.score(folders[0], RULES)
+    assert "Decision rules" in (folders[0] / "report.html").read_text()
+    assert trials.check(folders[0]).ok
+    before = path.read_text()
+    found = json.loads(before)
+    found["gmr_095"]["both"]["power"]["value"] += 0.25
+    path.write_text(json.dumps(found))
+    manifest = folders[0] / "manifest.json"
+    listed = json.loads(manifest.read_text())
+    listed["files"]["rules.json"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    kept = manifest.read_text()
+    manifest.write_text(json.dumps(listed))
+    try:
+        assert [finding.path for finding in trials.check(folders[0]).findings] == [
+            "rules.json gmr_095.both.power.value"
+        ]
+    finally:
+        path.write_text(before)
+        manifest.write_text(kept)
+
+
+def test_the_command_scores_rules_of_a_file(folders, tmp_path, capsys):
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"either": {"any": RULES["both"]["all"]}}))
+    words = ["score", str(folders[1]), str(tmp_path / "rules.yaml"), "--out", str(tmp_path / "scores.json")]
+    assert main(words) == 0
+    assert "either" in capsys.readouterr().out
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert found == trials.score(folders[1], {"either": {"any": RULES["both"]["all"]}})
+    assert main(["score", str(folders[1])]) == 2
+    assert "has none of its own" in capsys.readouterr().err
+    assert main(["score", str(folders[1]), "nowhere.yaml"]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_the_command_compares_runs(folders, tmp_path, capsys):
+    words = ["compare", f"small={folders[0]}", f"large={folders[1]}", "--out", str(tmp_path / "table.csv")]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "large - small" in shown
+    assert "gmr_125, cmax" in shown
+    written = pd.read_csv(tmp_path / "table.csv", header=[0, 1], index_col=[0, 1, 2])
+    table = trials.compare({"small": folders[0], "large": folders[1]})
+    np.testing.assert_allclose(written.to_numpy(float), table.to_numpy(float))
+    n = table.loc[("gmr_095", "auc", "n")]
+    assert (n["small", "value"], n["large", "difference"]) == (12, 12)
+
+
+def test_a_rule_of_an_unknown_analysis_is_refused_before_any_work():
+    with pytest.raises(trials.TrialError, match=r"rules\.both: there is no analysis 'acu', did you mean 'auc'"):
+        crossover("+rules.both.all=[{analysis: acu}]")

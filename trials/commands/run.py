@@ -60,10 +60,12 @@ def shown(console: Any) -> Iterator[Progress]:
 def show(console: Any, result: Result) -> None:
     """Print the operating characteristics and where everything is."""
     from trials.operating import characteristics
-    from trials.table import characteristics_table, failures, published_table
+    from trials.rules.scoring import score
+    from trials.table import characteristics_table, failures, published_table, rules_table
 
     found = characteristics(result)
-    told = ["", characteristics_table(result, found), *failures(found), "", published_table(result)]
+    told = ["", characteristics_table(result, found), *failures(found), ""]
+    told += [table for table in (rules_table(score(result)), published_table(result)) if table]
     if result.folder is not None:
         told += [f"run folder: {result.folder}", f"report:     {result.folder / 'report.html'}"]
     console.print("\n".join(told), highlight=False, markup=False, soft_wrap=True)

@@ -31,6 +31,11 @@ class Node(ABC):
             When an analysis or a variable is not among the outcomes.
         """
 
+    @property
+    @abstractmethod
+    def analyses(self) -> tuple[str, ...]:
+        """Analyses that it speaks of."""
+
     @abstractmethod
     def null(self, nulls: Mapping[str, np.ndarray]) -> np.ndarray:
         """Whether success would be an error: bool (scenario,), from whether each analysis' null hypothesis is true."""
@@ -60,6 +65,11 @@ class Condition(Node):
         failed = column(outcomes, self.analysis, "failed") > 0
         return (values > self.above) & (values < self.below) & ~failed
 
+    @property
+    def analyses(self) -> tuple[str, ...]:
+        """The one it is about."""
+        return (self.analysis,)
+
     def null(self, nulls: Mapping[str, np.ndarray]) -> np.ndarray:
         """As the scenario says of the analysis."""
         return np.asarray(nulls[self.analysis], dtype=bool)
@@ -75,6 +85,11 @@ class AllOf(Node):
         """Every part holds."""
         every: np.ndarray = np.logical_and.reduce([part.holds(outcomes) for part in self.parts])
         return every
+
+    @property
+    def analyses(self) -> tuple[str, ...]:
+        """Those of the parts."""
+        return tuple(name for part in self.parts for name in part.analyses)
 
     def null(self, nulls: Mapping[str, np.ndarray]) -> np.ndarray:
         """Success of all is an error as soon as one null hypothesis is true."""
@@ -92,6 +107,11 @@ class AnyOf(Node):
         """Some part holds."""
         some: np.ndarray = np.logical_or.reduce([part.holds(outcomes) for part in self.parts])
         return some
+
+    @property
+    def analyses(self) -> tuple[str, ...]:
+        """Those of the parts."""
+        return tuple(name for part in self.parts for name in part.analyses)
 
     def null(self, nulls: Mapping[str, np.ndarray]) -> np.ndarray:
         """Success of any is surely an error when every null hypothesis is true."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+import yaml
 from scipy import stats
 
 from trials.checks import refuse
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 type Source = "Result | str | Path"
 
 
-def score(source: Source, rules: Mapping[str, Any] | Sequence[Rule]) -> Characteristics:
+def score(source: Source, rules: Mapping[str, Any] | Sequence[Rule] | None = None) -> Characteristics:
     """Return how often each rule makes a trial a success, over the replicates that a run left.
 
     Parameters
@@ -31,7 +32,8 @@ def score(source: Source, rules: Mapping[str, Any] | Sequence[Rule]) -> Characte
     source
         A result, or the folder of a run; nothing is simulated again.
     rules
-        By name, as a trial's ``rules:`` holds them: ``{"both": {"all": [{"analysis": "auc"}, {"analysis": "cmax"}]}}``.
+        None for the trial's own; else by name, as a trial's ``rules:`` holds them:
+        ``{"both": {"all": [{"analysis": "auc"}, {"analysis": "cmax"}]}}``.
 
     Returns
     -------
@@ -43,14 +45,22 @@ def score(source: Source, rules: Mapping[str, Any] | Sequence[Rule]) -> Characte
     TrialError
         When a rule names what the outcomes do not have.
     """
+    if rules is not None and not rules:
+        raise TrialError("rules: got none, wants at least one")
+    rules = own_rules(source) if rules is None else _rules(rules)
+    return scored(*stored(source), rules)
+
+
+def scored(outcomes: xr.Dataset, truth: xr.Dataset, rules: Sequence[Rule]) -> Characteristics:
+    """As `score`, from outcomes (scenario, replicate, analysis) and truth (scenario, analysis)."""
     from trials.operating import share
 
-    outcomes, truth = stored(source)
-    made = decisions(outcomes, rules)
+    made = decisions(outcomes, rules) if rules else None
     nulls = {str(name): truth["null"].sel(analysis=name).values for name in outcomes["analysis"].values}
     found: Characteristics = {str(name): {} for name in outcomes["scenario"].values}
-    for rule in _rules(rules):
+    for rule in rules:
         for scenario, null in zip(found, rule.node.null(nulls), strict=True):
+            assert made is not None, "there is a rule"
             events = made.sel(scenario=scenario, rule=rule.name).values
             found[scenario][rule.name] = {"type_1_error" if null else "power": share(events)}
     return found
@@ -59,8 +69,6 @@ def score(source: Source, rules: Mapping[str, Any] | Sequence[Rule]) -> Characte
 def decisions(outcomes: xr.Dataset, rules: Mapping[str, Any] | Sequence[Rule]) -> xr.DataArray:
     """Return whether each rule makes each simulated trial a success: bool (scenario, replicate, rule)."""
     read_ = _rules(rules)
-    if not read_:
-        raise TrialError("rules: got none, wants at least one")
     values = np.stack([rule.node.holds(outcomes) for rule in read_], axis=-1)
     coords = {"scenario": outcomes["scenario"].values, "replicate": outcomes["replicate"].values}
     return xr.DataArray(
@@ -142,6 +150,14 @@ def threshold(
     share = float((ordered > value).mean())
     lower, upper = sorted((sign * low, sign * high))
     return Threshold(sign * value, lower, upper, share, float(np.sqrt(share * (1 - share) / total)), total)
+
+
+def own_rules(source: Source) -> tuple[Rule, ...]:
+    """Rules of the trial that a result or a run's folder belongs to."""
+    if not isinstance(source, str | Path):
+        return source.trial.rules
+    config = yaml.safe_load((Path(source) / "config.yaml").read_text(encoding="utf-8"))
+    return read_rules(config.get("rules") or {})
 
 
 def stored(source: Source) -> tuple[xr.Dataset, xr.Dataset]:
