@@ -14,7 +14,9 @@ from trials.checks import Choice, Number, fields, label, refuse
 from trials.errors import TrialError
 
 GROUPS = 32
-"""Groups of virtual patients, each left out once, behind the Monte Carlo error of a true effect."""
+"""Groups of virtual patients behind the Monte Carlo error of a true effect."""
+ALONE = 1000
+"""Patients an arm from which a group has an effect of its own."""
 
 
 class Group(NamedTuple):
@@ -50,8 +52,8 @@ class TimeToEvent(Analysis):
 
     The true effect is `effect` of all virtual patients under every arm together, followed up to the end of the protocol
     and not censored before: averages over the population and its uncertainty, not over trials. Its Monte Carlo error
-    is a jackknife over groups of draws of the population, or of subjects when there is one draw (Efron & Stein 1981,
-    doi:10.1214/aos/1176345462).
+    is that of groups of draws of the population, or of subjects when there is one draw: of their own effects when they
+    are large, else by a jackknife (Efron & Stein 1981, doi:10.1214/aos/1176345462).
     """
 
     __slots__ = ()
@@ -82,11 +84,20 @@ class TimeToEvent(Analysis):
         """
         units = [_by_draw(np.asarray(values[arm])) for arm in self.arms_analysed]
         draws = len(units[0])
-        whole = self._effect(units)
         parts = np.array_split(np.arange(draws), min(GROUPS, draws))
-        rest = [self._effect([np.delete(unit, part, axis=0) for unit in units]) for part in parts if len(parts) > 1]
-        spread = (len(rest) - 1) * np.var(rest) if rest else np.nan
-        return Effect(whole, float(np.sqrt(spread)), draws)
+        return Effect(self._effect(units), self._error(units, parts), draws)
+
+    def _error(self, units: list[np.ndarray], parts: list[np.ndarray]) -> float:
+        """Return the standard error of the effect from groups of draws: each alone when large, else each left out."""
+        groups = len(parts)
+        if groups < 2:
+            return float("nan")
+        if units[0][parts[-1]].size >= ALONE:
+            return float(np.std([self._effect([unit[part] for unit in units]) for part in parts]) / np.sqrt(groups - 1))
+        return float(
+            np.std([self._effect([np.delete(unit, part, axis=0) for unit in units]) for part in parts])
+            * np.sqrt(groups - 1)
+        )
 
     def _effect(self, units: list[np.ndarray]) -> float:
         """Return the effect in the subjects of all draws, from one array (draw, subject) for each arm."""
