@@ -60,8 +60,8 @@ def _arm(protocol: Protocol, arm: Arm) -> None:
     model, where = protocol.model, f"arms.{arm.name}"
     for name, factor in arm.modify:
         _one_of(f"{where}.modify", [name], model.parameter_names, f"a parameter of model {model.name}")
-        if not factor > 0:
-            raise TrialError(f"{where}.modify.{name}: wants a factor above 0, got {factor}")
+        if not factor >= 0:
+            raise TrialError(f"{where}.modify.{name}: wants a factor of at least 0, got {factor}")
     if arm.regimen is not None:
         into = [dose.into for dose in arm.regimen.doses]
         _one_of(f"{where}.regimen", into, model.state_names, f"a state of model {model.name}")

@@ -31,7 +31,7 @@ WRONG = [
     ("arms/test/regimen", "-320 mg into depot", "arms.test.regimen"),
     ("arms/test/regimen", "320 mg into dept", "arms.test.regimen: got 'dept', wants a state.*did you mean 'depot'"),
     ("arms/test/modify/ff", 1.0, "arms.test.modify: got 'ff', wants a parameter of model theophylline_oral"),
-    ("arms/test/modify/f", 0.0, "arms.test.modify.f: wants a factor above 0"),
+    ("arms/test/modify/f", -0.5, "arms.test.modify.f: wants a factor of at least 0"),
     ("arms/test/modify/f", "big", "arms.test.modify.f: wants a number, got 'big'"),
     ("arms/test/dose", 1, "arms.test.dose: unknown field"),
     ("design/n", 3, "design.n"),
