@@ -14,9 +14,9 @@ import xarray as xr
 import cohorts
 import engine
 from trials import entry
-from trials.analyses.base import analyse
 from trials.conduct import Conduct, Course, follow_up, noise
 from trials.conduct.database import DIMS, variables
+from trials.monitoring.conclusion import concluded
 from trials.protocol import Protocol
 
 type Array = np.ndarray
@@ -43,17 +43,16 @@ def simulate_block(work: Work) -> dict[str, Array]:
     Returns
     -------
     Arrays by name: ``outcome.<variable>`` (replicate, analysis), ``arm.<statistic>`` (replicate, endpoint, arm),
-    ``status`` (replicate, code), the number of subject-periods by the engine's status.
+    ``status`` (replicate, code), the number of subject-periods by the engine's status; and of a design with looks
+    ``look.<variable>`` (replicate, look, analysis).
     """
     course = simulate(work)
     data = trial_data(work, course)
-    found = analyse(work.protocol.analyses, data)
     failed = (course.status != 0).any(axis=-1).sum(axis=-1)
-    shape = (found.sizes["replicate"], found.sizes["analysis"])
-    arrays = {f"outcome.{name}": found[name].values for name in map(str, found.data_vars)}
-    arrays["outcome.duration"] = np.full(shape, duration(work.protocol))
-    arrays["outcome.subjects_failed"] = np.broadcast_to(failed[:, None], shape).copy()
-    return arrays | arm_summaries(work.protocol, data) | {"status": status_counts(course.status)}
+    made, data = concluded(work.protocol, data, follow_up(work.protocol))
+    shape = made["outcome.estimate"].shape
+    made["outcome.subjects_failed"] = np.broadcast_to(failed[:, None], shape).copy()
+    return made | arm_summaries(work.protocol, data) | {"status": status_counts(course.status)}
 
 
 def simulate(work: Work) -> Course:
@@ -128,7 +127,3 @@ def status_counts(status: Array) -> Array:
     counts: Array = (status.reshape(len(status), -1, 1) == codes).sum(axis=1)
     return counts
 
-
-def duration(protocol: Protocol) -> float:
-    """Planned time of a patient in the trial, in the time unit of the model."""
-    return float(protocol.design.duration(follow_up(protocol)))

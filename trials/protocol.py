@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from cohorts import Population, Residual
     from engine import Model, Policy, Regimen
     from trials.analyses.base import Analysis
+    from trials.conduct.adherence import Adherence
+    from trials.conduct.estimand import Estimand
+    from trials.conduct.event import IntercurrentEvent
     from trials.designs.base import Design
     from trials.endpoints.base import Endpoint
     from trials.enrolment.base import Enrolment
@@ -39,6 +42,8 @@ class Arm:
     policy: Policy | None = None
     modify: tuple[tuple[str, float], ...] = ()
     """Factor on each named model parameter while a patient is in this arm (a formulation, say)."""
+    adherence: Adherence | None = None
+    """Which doses are taken; None: all."""
 
     def __post_init__(self) -> None:
         """Refuse an arm without, or with two kinds of, dosing."""
@@ -122,6 +127,10 @@ class Protocol:
     """When and where subjects are randomised; None: all at time 0, at no site."""
     randomisation: Randomisation | None = None
     """How they are allocated; None: by the permuted blocks of the design."""
+    intercurrent: tuple[IntercurrentEvent, ...] = ()
+    """What can happen to patients after the start of treatment."""
+    estimands: tuple[Estimand, ...] = ()
+    """What is to be estimated; each is a variable that analyses may ask for, as they may for an endpoint."""
 
     def arm(self, name: str) -> Arm:
         """Arm of that name."""
@@ -132,8 +141,9 @@ class Protocol:
         return _named(self.measurements, name, "measurement")
 
     def endpoint(self, name: str) -> Endpoint:
-        """Endpoint of that name."""
-        return _named(self.endpoints, name, "endpoint")
+        """Endpoint of that name, or that an estimand of that name is about."""
+        variables = {estimand.name: estimand.variable for estimand in self.estimands}
+        return _named(self.endpoints, variables.get(name, name), "endpoint")
 
     def analysis(self, name: str) -> Analysis:
         """Analysis of that name."""

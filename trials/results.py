@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -26,13 +27,24 @@ def joined(blocks: Mapping[range, Arrays], replicates: int) -> dict[str, np.ndar
 
 def outcomes(trial: Trial, parts: Sequence[Arrays]) -> xr.Dataset:
     """Outcomes of all scenarios: Dataset (scenario, replicate, analysis)."""
-    dims = ("scenario", "replicate", "analysis")
-    names = [name for name in parts[0] if name.startswith("outcome.")]
-    data = {name.removeprefix("outcome."): (dims, np.stack([part[name] for part in parts])) for name in names}
+    data = _stacked(parts, "outcome.", ("scenario", "replicate", "analysis"))
     coords = {"scenario": [scenario.name for scenario in trial.scenarios], "replicate": np.arange(_count(parts[0]))}
     made = xr.Dataset(data, coords=coords | _of_analyses(trial.protocol))
     made["duration"].attrs["units"] = trial.protocol.model.time
     return made
+
+
+def looks(trial: Trial, parts: Sequence[Arrays]) -> xr.Dataset | None:
+    """What every look found, whether or not the trial had stopped before: (scenario, replicate, look, analysis).
+
+    None when no scenario has looks; NaN where a scenario has fewer than another, or a look was never due.
+    """
+    most = max((part["look.p"].shape[1] for part in parts if "look.p" in part), default=0)
+    if not most:
+        return None
+    data = _stacked([_as_many(part, most) for part in parts], "look.", ("scenario", "replicate", "look", "analysis"))
+    coords = {"scenario": [scenario.name for scenario in trial.scenarios], "replicate": np.arange(_count(parts[0]))}
+    return xr.Dataset(data, coords=coords | {"look": np.arange(1, most + 1)} | _of_analyses(trial.protocol))
 
 
 def arms(trial: Trial, parts: Sequence[Arrays]) -> xr.Dataset:
@@ -63,9 +75,7 @@ def truth(scenarios: Sequence[Scenario], effects: Sequence[Sequence[Effect]]) ->
 
 def power_curve(curve: PowerCurve, parts: Sequence[Arrays], effects: Sequence[Sequence[Effect]]) -> xr.Dataset:
     """Outcomes along the curve: Dataset (value, replicate, analysis), and true effect and mcse (value, analysis)."""
-    dims = ("value", "replicate", "analysis")
-    names = [name for name in parts[0] if name.startswith("outcome.")]
-    data = {name.removeprefix("outcome."): (dims, np.stack([part[name] for part in parts])) for name in names}
+    data = _stacked(parts, "outcome.", ("value", "replicate", "analysis"))
     true = {
         "effect": (("value", "analysis"), [[effect.value for effect in row] for row in effects]),
         "mcse": (("value", "analysis"), [[effect.mcse for effect in row] for row in effects]),
@@ -86,6 +96,25 @@ def failures(made: xr.Dataset, trial: Trial, parts: Sequence[Arrays]) -> dict[st
         }
         for scenario, part in zip(trial.scenarios, parts, strict=True)
     }  # fmt: skip
+
+
+def _stacked(parts: Sequence[Arrays], prefix: str, dims: tuple[str, ...]) -> dict[str, tuple[Any, np.ndarray]]:
+    """Variables of several parts, by name without the prefix; NaN where a part does not have one."""
+    names = list(dict.fromkeys(name for part in parts for name in part if name.startswith(prefix)))
+    made: dict[str, tuple[Any, np.ndarray]] = {}
+    for name in names:
+        shape = next(part[name].shape for part in parts if name in part)
+        made[name.removeprefix(prefix)] = (dims, np.stack([part.get(name, np.full(shape, np.nan)) for part in parts]))
+    return made
+
+
+def _as_many(part: Arrays, most: int) -> Arrays:
+    """The looks of a part, missing ones added at the end."""
+    return {
+        name: np.pad(values.astype(float), ((0, 0), (0, most - values.shape[1]), (0, 0)), constant_values=np.nan)
+        for name, values in part.items()
+        if name.startswith("look.")
+    }
 
 
 def _of_analyses(protocol: Protocol) -> dict[str, object]:

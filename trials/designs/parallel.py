@@ -6,19 +6,16 @@ from trials.checks import Labels, Whole, fields, ratio, refuse
 from trials.designs.base import Design, check_size
 
 
-@dataclass(frozen=True, slots=True)
-class Parallel(Design):
-    """Parallel groups in permuted blocks."""
+class ParallelGroups(Design):
+    """What designs have in common in which every subject gets one arm, once."""
 
-    arms: tuple[str, ...]
-    n: int
-    allocation: tuple[int, ...] = ()
+    __slots__ = ()
+
+    allocation: tuple[int, ...]
     """Subjects of each arm to those of the others, in the order of ``arms``; none is equal allocation."""
-    block: int = 0
-    """Subjects in a block of the randomisation list; 0 is twice the sum of the allocation."""
 
-    def __post_init__(self) -> None:
-        """Coerce and check the fields."""
+    def check_groups(self) -> None:
+        """Coerce and check the fields arms, n, allocation and block."""
         fields(self, "design", arms=Labels(2), n=Whole(1), block=Whole(0))
         shares = ratio("design.allocation", self.allocation or (1,) * len(self.arms))
         if len(shares) != len(self.arms):
@@ -40,3 +37,19 @@ class Parallel(Design):
     def starts(self, follow_up: float) -> tuple[float, ...]:  # noqa: ARG002 - a longer follow-up moves no period here
         """Return the start of the only period."""
         return (0.0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel(ParallelGroups):
+    """Parallel groups in permuted blocks."""
+
+    arms: tuple[str, ...]
+    n: int
+    allocation: tuple[int, ...] = ()
+    """Subjects of each arm to those of the others, in the order of ``arms``; none is equal allocation."""
+    block: int = 0
+    """Subjects in a block of the randomisation list; 0 is twice the sum of the allocation."""
+
+    def __post_init__(self) -> None:
+        """Coerce and check the fields."""
+        self.check_groups()

@@ -39,7 +39,6 @@ class Minimisation(Randomisation):
         fields(self, "randomisation", probability=Number(least=0.5, most=1))
         if len(self.weights or self.factors) != len(self.factors):
             raise refuse("randomisation.weights", self.weights, f"one number for each of {len(self.factors)} factors")
-        object.__setattr__(self, "weights", self.weights or (1.0,) * len(self.factors))
 
     def strata(self, subjects: xr.Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
         """Return the combination of levels of each subject and the names of all combinations."""
@@ -67,7 +66,7 @@ class Minimisation(Randomisation):
         """Return the group (replicate,) whose choice leaves the least imbalance, of equals one at random."""
         after = (counts[..., None, :] + np.eye(len(ratio))) / ratio  # (replicate, factor, choice, group)
         each = np.ptp(after, axis=-1) if self.imbalance == "range" else after.var(axis=-1)
-        total = np.einsum("rfc,f->rc", each, np.asarray(self.weights))
+        total = np.einsum("rfc,f->rc", each, np.asarray(self.weights or (1.0,) * len(self.factors)))
         best = total <= total.min(axis=-1, keepdims=True) + 1e-9
         rank = np.cumsum(best, axis=-1)
         wanted = np.minimum(np.floor(tie * rank[:, -1]) + 1, rank[:, -1])

@@ -1,0 +1,1 @@
+"""Monitoring: looks at a trial under way, what is known then, and what is decided."""

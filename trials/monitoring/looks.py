@@ -1,0 +1,104 @@
+"""When a trial is looked at, and what stops it: the plan of its monitoring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from trials.boundaries.base import Boundary
+from trials.checks import Choice, Number, Optional, fields, flag, label, refuse
+from trials.making import make
+
+BY = ("calendar", "events", "follow_up", "information")
+"""What a look waits for: a day; a number of events; a number of subjects whose endpoint is known; statistical
+information on the effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The plan of the monitoring of a parallel trial, its final analysis included."""
+
+    monitored: str
+    """Analysis whose test decides; the others are reported at the look at which the trial stops."""
+    boundary: Boundary
+    """What the test statistic is compared with."""
+    at: tuple[float, ...]
+    """What each look waits for, increasing: times, events, subjects or shares of ``maximum``; the last is final."""
+    by: str = "events"
+    endpoint: str = ""
+    """Endpoint whose events or subjects are counted; none is that of the monitored analysis."""
+    lag: float = 0.0
+    """From the day up to which data are known to the decision, while subjects still enrol: cleaning, the committee."""
+    maximum: float | None = None
+    """Planned information at the end: of ``by: information`` 1/se² of the monitored analysis, of ``by: calendar`` the
+    events or subjects; None: the last of ``at``."""
+    observed: bool = False
+    """Whether the boundary is that at the information observed at a look, or (false) that at the planned one."""
+
+    def __post_init__(self) -> None:
+        """Coerce and check the fields."""
+        fields(self, "design", monitored=label, at=_increasing, by=Choice(BY), lag=Number(least=0))
+        fields(self, "design", maximum=Optional(Number(above=0)), observed=flag)
+        if not isinstance(self.endpoint, str):
+            raise refuse("design.endpoint", self.endpoint, "the name of an endpoint, or nothing")
+        if self.by == "information" and (self.maximum is None or self.at[-1] > 1):
+            raise refuse("design.maximum", self.maximum, "the planned information 1/se², with design.at up to 1")
+        if self.by in ("events", "follow_up"):
+            self._counts()
+        if self.observed and self.by == "calendar" and self.maximum is None:
+            raise refuse("design.maximum", None, "the planned number of events or subjects, for design.observed")
+
+    def _counts(self) -> None:
+        if any(value != int(value) for value in self.at):
+            raise refuse("design.at", self.at, "whole numbers")
+        if self.maximum is not None:
+            raise refuse("design.maximum", self.maximum, f"nothing with design.by {self.by!r}: it is the last of at")
+
+    @property
+    def fractions(self) -> tuple[float, ...]:
+        """Planned information at each look as a share of that at the end."""
+        return tuple(value / self.at[-1] for value in self.at)
+
+    def critical(self, information: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the critical values for efficacy and for futility, (look,) or (replicate, look).
+
+        Parameters
+        ----------
+        information
+            Observed at each look (replicate, look); NaN where it was never due.
+        """
+        if not self.observed:
+            planned = self.boundary(self.fractions)
+            return np.asarray(planned.efficacy), np.asarray(planned.futility)
+        return self._observed(information / (self.maximum or self.at[-1]))
+
+    def _observed(self, fractions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Critical values (replicate, look), found once for each distinct row of observed fractions."""
+        rows, which = np.unique(np.nan_to_num(fractions), axis=0, return_inverse=True)
+        found = np.full((2, *rows.shape), np.inf)
+        found[1] = -np.inf
+        for row, values in enumerate(rows):
+            held = np.flatnonzero(values > 0)
+            bounds = self.boundary(tuple(values[held]))
+            found[0, row, held], found[1, row, held] = bounds.efficacy, bounds.futility
+        return found[0][which.ravel()], found[1][which.ravel()]
+
+
+def read_boundary(where: str, value: object) -> Boundary:
+    """Coerce a boundary, or the mapping with ``_target_`` that describes one."""
+    made = make(where, value) if isinstance(value, Mapping) else value
+    if not isinstance(made, Boundary):
+        raise refuse(where, made, "a boundary of trials.boundaries")
+    return made
+
+
+def _increasing(where: str, value: object) -> tuple[float, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise refuse(where, value, "a list of increasing numbers above 0, one a look")
+    made = tuple(Number(above=0)(where, each) for each in value)
+    if not made or any(later <= earlier for earlier, later in pairwise(made)):
+        raise refuse(where, made, "one or more increasing numbers above 0")
+    return made
