@@ -49,27 +49,25 @@ class Equations:
     solver: str | Solver = "auto"
     before_dose: bool = True
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of the outputs, and of ``time``."""
+        return {"time": self.model.time, **{o.name: o.unit for o in self.model.outputs}}
+
     def __call__(self, parameters: Mapping[str, Floats], courses: Sequence[Course], which: Index) -> Floats:
         """Values of each lane's rows, (lane, row); NaN where there is none or the model cannot be solved."""
         used, lane = np.unique(which, return_inverse=True)
-        mine = [courses[i] for i in used]
-        width = max((len(c.time) for c in mine), default=0)
-        if not width:
-            return np.empty((len(which), 0))
-        times, output, order = self._rows(mine, width)
-        alone = len(mine) == 1
-        values = {name: parameters[name] for name in self._names(parameters)}
-        table, values = self._table(mine, lane, values, alone=alone)
-        found = simulate_arrays(
-            self.model, values, table, times[0] if alone else times[lane], solver=self.solver,
-            before_dose=self.before_dose, carry="forward",
-        )  # fmt: skip
-        stacked = np.stack([found.outputs[name] for name in self.model.output_names], axis=-1)
-        rows = np.take_along_axis(stacked, np.maximum(output, 0)[lane][..., None], axis=2)[..., 0]
-        rows = np.where(output[lane] >= 0, rows, np.nan)
-        return np.take_along_axis(rows, order[lane], axis=1)
+        return self.prepared([courses[i] for i in used])(parameters, lane)
 
-    def _names(self, parameters: Mapping[str, Floats]) -> list[str]:
+    def prepared(self, courses: Sequence[Course]) -> Prepared:
+        """The equations for these courses, whose doses and rows are laid out once."""
+        width = max((len(c.time) for c in courses), default=0)
+        changes = any(len(np.unique(np.concatenate([c.occasion, c.doses["occasion"], c.periods]))) > 1 for c in courses)
+        whole, period = self._records(courses, changes=changes) if width else (None, np.empty(0, dtype=np.int64))
+        return Prepared(self, whole, period, *self._rows(courses, width))
+
+    def names(self, parameters: Mapping[str, Floats]) -> list[str]:
+        """Names of the model's parameters, all of which must be there."""
         if missing := [name for name in self.model.parameter_names if name not in parameters]:
             raise TrialError(f"population: lacks the parameters {missing} of model {self.model.name}")
         return list(self.model.parameter_names)
@@ -92,30 +90,17 @@ class Equations:
             back[i, order] = np.arange(count)
         return times, output, back
 
-    def _table(
-        self, courses: Sequence[Course], lane: Index, values: Mapping[str, Floats], *, alone: bool
-    ) -> tuple[EventTable, dict[str, Floats]]:
-        """Doses of each lane, or of all lanes; parameters that change between occasions become its columns."""
-        changing = {name: v for name, v in values.items() if v.ndim == 2}
-        base, occasion = self._records(courses, changes=bool(changing))
-        if not changing:
-            return (base if alone else base.take(lane)), dict(values)
-        whole = replace(base, columns={"_occasion": occasion}).take(lane)
-        own = whole.columns["_occasion"].astype(np.intp)
-        columns = {name: v[whole.subject, own] for name, v in changing.items()}
-        return replace(whole, columns=columns), {name: v for name, v in values.items() if v.ndim == 1}
-
     def _records(self, courses: Sequence[Course], *, changes: bool) -> tuple[EventTable, NDArray[np.int64]]:
-        """Doses of each course, a record at its start and, where occasions differ, at its rows; occasions of all."""
+        """Doses of each course, a record at its start and, where parameters change, where they do; periods of all."""
         parts = [_course_records(self.model, i, c, changes=changes) for i, c in enumerate(courses)]
         columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-        occasion = columns.pop("occasion")
+        period = columns.pop("occasion")
         given = {n: v for n, v in columns.items() if n not in ("subject", "time")}
         table = from_records(
             np.arange(len(courses)), columns["subject"], columns["time"], compartments=self.model.state_names,
-            columns={"_occasion": occasion}, **given,
+            columns={"_occasion": period}, **given,
         )  # fmt: skip
-        return replace(table, columns={}), table.columns["_occasion"]
+        return replace(table, columns={}), table.columns["_occasion"].astype(np.int64)
 
     def graph(self, record: PatientRecord, rows: xr.Dataset) -> Any:
         """The equations for one patient as `Population.build` takes them; `rows` are those of `cohorts.requests`."""
@@ -144,6 +129,56 @@ class Equations:
         return xr.Dataset({n: ("dose", v) for n, v in known.items()}), place[: len(asked)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """The equations for known courses, a plain function of parameters.
+
+    Attributes
+    ----------
+    equations
+        What they are.
+    records, period
+        Doses and halts of all courses, and the period of the parameters that each record opens; none without rows.
+    times, output, back
+        Times of each course's rows in order, (course, row); the output of each; the place of each row among them.
+    """
+
+    equations: Equations
+    records: EventTable | None
+    period: NDArray[np.int64]
+    times: Floats
+    output: Index
+    back: Index
+
+    def __call__(self, parameters: Mapping[str, Floats], lane: Index) -> Floats:
+        """Values of each lane's rows, (lane, row), under course `lane` (lane)."""
+        if self.records is None:
+            return np.empty((len(lane), 0))
+        alone, own = len(self.times) == 1, self.equations
+        values = {name: parameters[name] for name in own.names(parameters)}
+        table, values = self._table(self.records, lane, values, alone=alone)
+        found = simulate_arrays(
+            own.model, values, table, self.times[0] if alone else self.times[lane], solver=own.solver,
+            before_dose=own.before_dose, carry="forward",
+        )  # fmt: skip
+        stacked = np.stack([found.outputs[name] for name in own.model.output_names], axis=-1)
+        output = self.output[lane]
+        rows = np.take_along_axis(stacked, np.maximum(output, 0)[..., None], axis=2)[..., 0]
+        return np.take_along_axis(np.where(output >= 0, rows, np.nan), self.back[lane], axis=1)
+
+    def _table(
+        self, records: EventTable, lane: Index, values: Mapping[str, Floats], *, alone: bool
+    ) -> tuple[EventTable, dict[str, Floats]]:
+        """Doses of each lane, or of all lanes; parameters that change between periods become its columns."""
+        changing = {name: v for name, v in values.items() if v.ndim == 2}
+        if not changing:
+            return (records if alone else records.take(lane)), dict(values)
+        whole = replace(records, columns={"_occasion": self.period.astype(np.float64)}).take(lane)
+        period = whole.columns["_occasion"].astype(np.intp)
+        columns = {name: v[whole.subject, period] for name, v in changing.items()}
+        return replace(whole, columns=columns), {name: v for name, v in values.items() if v.ndim == 1}
+
+
 def _state(model: engine.Model, name: str) -> int:
     """Number, from 1, of a state; of the first for no name."""
     if name and name not in model.state_names:
@@ -154,11 +189,14 @@ def _state(model: engine.Model, name: str) -> int:
 def _course_records(model: engine.Model, number: int, course: Course, *, changes: bool) -> dict[str, NDArray[Any]]:
     doses = course.doses
     begin = min([0.0, *course.time.tolist(), *doses["time"].tolist()])
-    stops = np.array([begin, *(course.time if changes else ())])
-    early = int(doses["occasion"][0]) if len(doses["time"]) else int(course.occasion[0])
+    first = doses["occasion"] if len(doses["time"]) else course.occasion
+    early = course.periods[0] if len(course.periods) else first[0]
+    later = course.starts > begin
+    stops = np.array([begin, *(course.starts[later] if changes else ()), *(course.time if changes else ())])
+    periods = [early, *(course.periods[later] if changes else ()), *(course.occasion if changes else ())]
     count = len(stops)
     halts = {"time": stops, "evid": np.full(count, OTHER), "cmt": np.ones(count, dtype=np.int64)}
-    halts["occasion"] = np.array([early, *(course.occasion if changes else ())], dtype=np.int64)
+    halts["occasion"] = np.array(periods, dtype=np.int64)
     given = {**doses, "cmt": np.array([_state(model, str(c)) for c in doses["cmt"]], dtype=np.int64)}
     names = ("time", "evid", "cmt", "amt", "rate", "ii", "addl", "ss", "occasion")
     made = {
@@ -219,7 +257,7 @@ def _ready(
 ) -> tuple[Equations, cohorts.Population]:
     equations = Equations(engine.load_model(model) if isinstance(model, str) else model, solver)
     people = cohorts.load_population(population) if isinstance(population, str) else population
-    equations._names(dict.fromkeys(people.parameter_names, np.zeros(1)))
+    equations.names(dict.fromkeys(people.parameter_names, np.zeros(1)))
     return equations, people
 
 

@@ -15,9 +15,8 @@ from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 from cohorts.specification.residuals import Residual
 from cohorts.twins import weighted
-from cohorts.twins.latent import Latent
 from cohorts.twins.particles import NOISE, OCCASION
-from cohorts.twins.problem import Index, Problem
+from cohorts.twins.problem import Index, Problem, course
 from cohorts.twins.records import Course, PatientRecord
 
 type Draws = tuple[Problem, Index, Index, Array]
@@ -36,7 +35,7 @@ def ahead(problem: Problem, x: Array, *, occasion: str, seed: int, numbers: Inde
     changing = any(p.between_occasion for p in latent.population.parameters)
     if occasion == "same" or not changing:
         return problem, x, latent.occasions - 1
-    wider = Latent(latent.population, latent.occasions + 1)
+    wider = replace(latent, occasions=latent.occasions + 1)
     fresh = np.stack(
         [generator(seed, Stream.TWIN, int(n), OCCASION).standard_normal((x.shape[1], wider.size)) for n in numbers]
     )
@@ -51,12 +50,12 @@ def courses_of(
 ) -> tuple[Course, ...]:
     """Course of each patient: all outputs at all its times, after its own doses and those to come."""
     made = []
-    for record, when, more in zip(problem.records, times, doses, strict=True):
+    for record, when, more, breaks in zip(problem.records, times, doses, problem.breaks, strict=True):
         given = record.joined(more).doses
         given = {**given, "occasion": np.where(_is_new(record, more), occasion, given["occasion"])}
         rows = np.tile(when, len(outputs))
         names = np.repeat(np.array(outputs, dtype=np.str_), len(when))
-        made.append(Course(given, rows, names, np.full(len(rows), occasion)))
+        made.append(course(problem.latent, given, (rows, names, np.full(len(rows), occasion)), breaks))
     return tuple(made)
 
 
@@ -71,7 +70,7 @@ def values(problem: Problem, courses: tuple[Course, ...], draw: Index, x: Array)
     """The model's values, (patient, particle, row)."""
     patients, particles, d = x.shape
     which = np.repeat(np.arange(patients), particles)
-    rows = replace(problem, courses=courses).rows(which, draw.ravel(), x.reshape(-1, d))
+    rows = replace(problem, courses=courses).ready().rows(which, draw.ravel(), x.reshape(-1, d))
     return rows.reshape(patients, particles, -1)
 
 
@@ -91,7 +90,7 @@ def measured(problem: Problem, output: str, true: Array, draw: Index, seed: int,
     noise = np.stack(
         [generator(seed, Stream.TWIN, int(n), NOISE, place).standard_normal(true.shape[1:]) for n in numbers]
     )
-    own = {n: problem.values[n][draw][..., None] for n in endpoint.names.values()}
+    own = {n: problem.at(n, draw)[..., None] for n in endpoint.names.values()}
     if isinstance(endpoint, Residual):
         return np.asarray(endpoint.observe(true, own, noise, np))
     return np.asarray(endpoint.simulate((true,), own, noise))

@@ -25,18 +25,16 @@ class Latent:
         What is believed of patients in general.
     occasions
         Occasions the patient was seen on.
+    spells
+        Stretches of time in each of which covariates are constant; an occasion has as many periods.
     """
 
     population: Population
     occasions: int = 1
+    spells: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what one patient's data cannot be asked."""
-        if self.population.mixtures:
-            raise PopulationError(
-                f"{self.population.name}: has classes nobody observes ({[m.name for m in self.population.mixtures]}); "
-                "a twin needs to know the class: make it a covariate"
-            )
         if not self.names:
             raise PopulationError(f"{self.population.name}: its patients do not differ; wanted between_subject")
 
@@ -63,21 +61,25 @@ class Latent:
     def parameters(
         self, values: Mapping[str, Array], covariates: Mapping[str, NDArray[Any]], x: Array
     ) -> dict[str, Array]:
-        """Individual parameters by name, (lane), or (lane, occasion) where there are several.
+        """Individual parameters by name, (lane), or (lane, period) where they change.
+
+        Period ``o * spells + s`` is spell s of occasion o; with one spell periods are occasions.
 
         Parameters
         ----------
         values
             Population-level values, (lane) or (lane, level).
         covariates
-            Numbers or codes, (lane).
+            Numbers or codes, (lane), or (lane, spell) where they change.
         x
             The unknowns, (lane, dimension).
         """
         column = {n: x[:, i, None] for i, n in enumerate(self.names)}
         ps = self.population.parameters
         k = {
-            p.name: np.concatenate([column[f"k_{p.name}[{o}]"] for o in range(self.occasions)], axis=1)
+            p.name: np.repeat(
+                np.concatenate([column[f"k_{p.name}[{o}]"] for o in range(self.occasions)], axis=1), self.spells, axis=1
+            )
             for p in ps
             if p.between_occasion
         }
@@ -87,7 +89,7 @@ class Latent:
         made = individual(
             self.population,
             {n: v[:, None] if v.ndim == 1 else [v[:, i, None] for i in range(v.shape[1])] for n, v in values.items()},
-            {n: v[:, None] for n, v in covariates.items()},
+            {n: np.tile(v, self.occasions) if v.ndim == 2 else v[:, None] for n, v in covariates.items()},
             {p.name: column[f"z_{p.name}"] for p in ps if p.between_subject},
             k,
             xp=np,

@@ -122,11 +122,13 @@ def _fitted(
 ) -> TwinCohort:
     numbers = np.arange(first, first + len(records))
     problem = problem_of(population, predict, records, values_of(population, basis))
-    possible = problem.log_likelihood(
-        np.arange(len(records)), np.zeros(len(records), np.intp), np.zeros((len(records), problem.latent.size))
-    )
-    if not np.isfinite(possible).all():
-        who = records[int(np.flatnonzero(~np.isfinite(possible))[0])].name
+    rows = np.arange(problem.classes.count) * problem.classes.draws
+    which = np.repeat(np.arange(len(records)), len(rows))
+    typical = np.zeros((len(which), problem.latent.size))
+    likely = problem.log_likelihood(which, np.tile(rows, len(records)), typical).reshape(len(records), -1)
+    possible = np.isfinite(likely).any(axis=1)
+    if not possible.all():
+        who = records[int(np.flatnonzero(~possible)[0])].name
         raise PopulationError(
             f"{who}: the measurements have no likelihood in the typical patient with these covariates; look for one "
             "where the model is exactly 0 and the error is proportional, such as before the first dose"

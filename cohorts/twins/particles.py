@@ -5,6 +5,9 @@ the posterior), or, with a small probability, from the prior, so that no weight 
 constant (Hesterberg 1995, doi:10.1080/00401706.1995.10484303). Where population-level values are uncertain each
 particle has its own draw of them, and the proposal is made about where the mode moves under that draw: then the weights
 give the patient's posterior with that uncertainty in it.
+
+With a mixture the classes are strata: each class has a mode and a share of the particles, which leans towards the
+classes that Laplace's approximation of the evidence finds likely, and the weights contain the class's share.
 """
 
 from collections.abc import Mapping
@@ -18,13 +21,16 @@ from scipy import special
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import PopulationError
 from cohorts.specification.quantities import Array
+from cohorts.twins.classes import Classes
 from cohorts.twins.latent import log_prior
-from cohorts.twins.mode import Modes, climb, covariance, modes
+from cohorts.twins.mode import climb, covariance, modes
 from cohorts.twins.pareto import LIMIT, effective, smoothed
 from cohorts.twins.problem import Index, Problem
 
 METHODS = ("laplace", "importance", "nuts")
 PROPOSALS = ("laplace", "prior")
+LEAST_SHARE = 0.1
+"""Share of the particles that the classes of a mixture have evenly, however unlikely they are."""
 STARTS, DRAWS, RESAMPLE, NOISE, OCCASION = range(5)
 """Last part of an address under `Stream.TWIN`, after the patient's number: what the random numbers are for."""
 
@@ -78,9 +84,10 @@ class Settings:
 class Particles(NamedTuple):
     """Weighted draws of several patients.
 
-    ``x`` unknowns (patient, particle, d); ``draw`` of the population (patient, particle); ``log_ratio`` of target over
-    proposal; ``weight``, which sums to 1 over a patient's particles; ``k``, Pareto's, (patient); ``modes``
-    (patient, d), ``covariance`` of Laplace (patient, d, d); ``sound`` (patient): a mode was found and is one.
+    ``x`` unknowns (patient, particle, d); ``draw`` of the population, a row of the problem's classes, (patient,
+    particle); ``log_ratio`` of target over proposal; ``weight``, which sums to 1 over a patient's particles; ``k``,
+    Pareto's, (patient); ``modes`` (patient, d), in the most probable class ``place`` (patient), a row too;
+    ``covariance`` of Laplace (patient, d, d); ``sound`` (patient): a mode was found and is one.
     """
 
     x: Array
@@ -89,13 +96,14 @@ class Particles(NamedTuple):
     weight: Array
     k: Array
     modes: Array
+    place: Index
     covariance: Array
     sound: NDArray[np.bool_]
 
     def of(self, patients: Index) -> "Particles":
         """The same for some of the patients."""
         draws = (self.x[patients], self.draw[patients], self.log_ratio[patients], self.weight[patients])
-        about = (self.modes[patients], self.covariance[patients], self.sound[patients])
+        about = (self.modes[patients], self.place[patients], self.covariance[patients], self.sound[patients])
         return Particles(*draws, self.k[patients], *about)
 
 
@@ -116,6 +124,25 @@ class Proposal(NamedTuple):
     factor: Array
 
 
+class Summits(NamedTuple):
+    """Modes of each patient in each class, population-level values at their centre, and Laplace's approximation there.
+
+    ``x`` (patient, class, d), ``spread`` (patient, class, d, d), ``evidence`` and ``sound`` (patient, class).
+    """
+
+    x: Array
+    spread: Array
+    evidence: Array
+    sound: NDArray[np.bool_]
+
+
+class Strata(NamedTuple):
+    """Row of each particle, (patient, particle), and the logarithm of the share of particles in its class."""
+
+    draw: Index
+    log_share: Array
+
+
 def sample(problem: Problem, settings: Settings, seed: int, numbers: Index) -> Particles:
     """Weighted draws of all patients of a problem; `numbers` (patient) are their addresses.
 
@@ -123,56 +150,105 @@ def sample(problem: Problem, settings: Settings, seed: int, numbers: Index) -> P
     rows in turn, or row 0 where it is the only one.
     """
     patients, d = len(numbers), problem.latent.size
-    zero = np.zeros(patients, dtype=np.intp)
     noise = np.stack(
         [generator(seed, Stream.TWIN, int(n), STARTS).standard_normal((settings.starts, d)) for n in numbers]
     )
-    best = modes(problem, np.arange(patients), zero, noise)
-    spread, regular = covariance(problem, np.arange(patients), zero, best)
-    rows = _population_rows(problem, settings.particles)
-    draw = np.broadcast_to(rows, (patients, settings.particles))
-    proposal = _about(problem, settings, best, spread, draw)
-    made = _draws(problem, settings, draw, proposal, _streams(seed, numbers, 0))
+    tops = _summits(problem, noise)
+    strata = _strata(problem.classes, tops, settings.particles)
+    proposal = _about(problem, settings, tops, strata.draw)
+    made = _draws(problem, settings, strata, proposal, _streams(seed, numbers, 0))
     for turn in range(1, settings.rounds + 1):
         poor = _poor(settings, made)
         if not poor.any() or settings.method == "laplace":
             break
-        made = _again(problem, settings, seed, (numbers, draw, made), poor, turn)
-    return Particles(*made, best.x, spread, regular & best.found)
+        made = _again(problem, settings, seed, (numbers, strata, made), poor, turn)
+    best, each = np.argmax(tops.evidence, axis=1), np.arange(patients)
+    place = np.asarray(best * problem.classes.draws, dtype=np.intp)
+    return Particles(*made, tops.x[each, best], place, tops.spread[each, best], tops.sound[each, best])
 
 
-def _population_rows(problem: Problem, particles: int) -> Index:
-    count = len(next(iter(problem.values.values())))
-    return np.zeros(particles, dtype=np.intp) if count == 1 else 1 + np.arange(particles) % (count - 1)
+def _summits(problem: Problem, noise: Array) -> Summits:
+    patients, _, d = noise.shape
+    count = problem.classes.count
+    which, row = np.repeat(np.arange(patients), count), np.tile(np.arange(count) * problem.classes.draws, patients)
+    best = modes(problem, which, row, noise[which])
+    spread, regular = covariance(problem, which, row, best)
+    evidence = best.value + problem.classes.log_share[row] + 0.5 * np.linalg.slogdet(spread)[1]
+    shape = (patients, count)
+    return Summits(
+        best.x.reshape(*shape, d),
+        spread.reshape(*shape, d, d),
+        evidence.reshape(shape),
+        (regular & best.found).reshape(shape),
+    )
 
 
-def _about(problem: Problem, settings: Settings, best: Modes, spread: Array, draw: Index) -> Proposal:
+def _strata(classes: Classes, tops: Summits, particles: int) -> Strata:
+    """Draws of the population in turn; classes by Laplace's evidence of each, none left out that is possible."""
+    draws = np.zeros(particles, np.intp) if classes.draws == 1 else 1 + np.arange(particles) % (classes.draws - 1)
+    patients, count = tops.evidence.shape
+    if count == 1:
+        draw = np.broadcast_to(draws, (patients, particles))
+        return Strata(draw, np.zeros((patients, particles)))
+    likely = np.where(np.isfinite(tops.evidence), tops.evidence, -np.inf)
+    share = np.exp(likely - likely.max(axis=1, keepdims=True))
+    share = (1.0 - LEAST_SHARE) * share / share.sum(axis=1, keepdims=True) + LEAST_SHARE / count
+    edges = np.cumsum(share, axis=1)[:, None, :-1]
+    own = np.sum((np.arange(particles) + 0.5)[None, :, None] / particles > edges, axis=-1)
+    number = np.stack([np.bincount(row, minlength=count) for row in own])
+    return Strata(own * classes.draws + draws, np.log(np.take_along_axis(number, own, axis=1) / particles))
+
+
+def _of_class(problem: Problem, draw: Index, values: Array) -> Array:
+    """What each particle's class has, (patient, particle, ...), of values (patient, class, ...)."""
+    own = problem.classes.of(draw)
+    return np.asarray(values[np.arange(len(draw))[:, None], own])
+
+
+def _about(problem: Problem, settings: Settings, tops: Summits, draw: Index) -> Proposal:
     """Proposal of every particle: about the mode, and where that moves under the particle's population draw."""
-    if not draw.any():
-        return Proposal(best.x[:, None], np.linalg.cholesky(spread)[:, None])
+    several = problem.classes.count > 1
+    if problem.classes.draws == 1:
+        factor = np.linalg.cholesky(tops.spread)
+        return Proposal(
+            _of_class(problem, draw, tops.x) if several else tops.x,
+            _of_class(problem, draw, factor) if several else factor,
+        )
     if settings.method == "laplace":
-        return _climbed(problem, best.x, draw)
-    return _followed(problem, best.x, draw)
+        return _climbed(problem, _of_class(problem, draw, tops.x), draw)
+    return _followed(problem, tops.x, draw)
 
 
 def _climbed(problem: Problem, start: Array, draw: Index) -> Proposal:
-    """The mode under each particle's population draw, searched for."""
-    patients, d = start.shape
-    which = np.repeat(np.arange(patients), draw.shape[1])
-    near = climb(problem, which, draw.ravel(), start[which], steps=6)
+    """The mode under each particle's population draw, searched for from `start`, (patient, particle, d)."""
+    patients, particles, d = start.shape
+    which = np.repeat(np.arange(patients), particles)
+    near = climb(problem, which, draw.ravel(), start.reshape(-1, d), steps=6)
     factor = np.linalg.cholesky(np.linalg.inv(near.curvature))
-    return Proposal(near.x.reshape(patients, -1, d), factor.reshape(patients, -1, d, d))
+    return Proposal(near.x.reshape(start.shape), factor.reshape(patients, particles, d, d))
 
 
-def _followed(problem: Problem, start: Array, draw: Index) -> Proposal:
+def _followed(problem: Problem, starts: Array, draw: Index) -> Proposal:
     """The mode under each particle's population draw, from a regression on a few draws where it is searched for.
 
-    What the regression leaves over widens the proposal.
+    What the regression leaves over widens the proposal. Each class has its own, from its start, (patient, class, d).
     """
     features = _features(problem.values)
+    x, own = features[problem.classes.draw(draw)], problem.classes.of(draw)
+    moved = [_regressed(problem, features, starts[:, c], c) for c in range(problem.classes.count)]
+    location = np.einsum("npf,nfd->npd", x, moved[0][0])
+    for c, (coefficient, _) in enumerate(moved[1:], start=1):
+        location = np.where((own == c)[..., None], np.einsum("npf,nfd->npd", x, coefficient), location)
+    factor = np.linalg.cholesky(np.stack([wide for _, wide in moved], axis=1))
+    return Proposal(location, factor if len(moved) == 1 else _of_class(problem, draw, factor))
+
+
+def _regressed(problem: Problem, features: Array, start: Array, number: int) -> tuple[Array, Array]:
+    """Coefficients (patient, feature, d) of the mode in one class, and the covariance about it, (patient, d, d)."""
     patients, d = start.shape
-    anchors = np.unique(draw)[: 20 + 4 * features.shape[1]]
-    which, mine = np.repeat(np.arange(patients), len(anchors)), np.tile(anchors, patients)
+    anchors = 1 + np.arange(min(20 + 4 * features.shape[1], problem.classes.draws - 1))
+    rows = number * problem.classes.draws + anchors
+    which, mine = np.repeat(np.arange(patients), len(anchors)), np.tile(rows, patients)
     near = climb(problem, which, mine, start[which], steps=8)
     found = near.x.reshape(patients, len(anchors), d)
     x = features[anchors]
@@ -180,9 +256,7 @@ def _followed(problem: Problem, start: Array, draw: Index) -> Proposal:
     coefficient = np.einsum("fk,nkd->nfd", np.linalg.solve(ridge, x.T), found)
     left = found - np.einsum("kf,nfd->nkd", x, coefficient)
     wide = np.linalg.inv(near.curvature).reshape(patients, len(anchors), d, d).mean(axis=1)
-    wide += np.einsum("nkd,nke->nde", left, left) / len(anchors)
-    location = np.einsum("npf,nfd->npd", features[draw], coefficient)
-    return Proposal(location, np.linalg.cholesky(wide)[:, None])
+    return coefficient, wide + np.einsum("nkd,nke->nde", left, left) / len(anchors)
 
 
 def _features(values: Mapping[str, Array]) -> Array:
@@ -200,9 +274,9 @@ def _streams(seed: int, numbers: Index, turn: int) -> list[np.random.Generator]:
 
 
 def _draws(
-    problem: Problem, settings: Settings, draw: Index, proposal: Proposal, rngs: list[np.random.Generator]
+    problem: Problem, settings: Settings, strata: Strata, proposal: Proposal, rngs: list[np.random.Generator]
 ) -> Drawn:
-    patients, d = len(rngs), problem.latent.size
+    patients, d, draw = len(rngs), problem.latent.size, strata.draw
     normal = np.stack([r.standard_normal((settings.particles, d)) for r in rngs])
     chi = np.stack([r.chisquare(settings.degrees, settings.particles) for r in rngs])
     pick = np.stack([r.random(settings.particles) for r in rngs])
@@ -217,10 +291,10 @@ def _draws(
     x = np.where(prior[..., None], normal, x)
     flat = x.reshape(-1, d)
     which = np.repeat(np.arange(patients), settings.particles)
-    likely = problem.log_likelihood(which, draw.ravel(), flat).reshape(draw.shape)
+    likely = problem.log_likelihood(which, draw.ravel(), flat).reshape(draw.shape) - strata.log_share
     target = likely + log_prior(x)
     if approximate:
-        return _laplace(problem, settings, proposal, draw, x, target)
+        return _laplace(problem, settings, proposal, strata, x, target)
     ratio = likely if known else target - _density(settings, proposal, x)
     return Drawn(x, draw, *_weighed(ratio))
 
@@ -232,14 +306,18 @@ def _weighed(ratio: Array) -> tuple[Array, Array, Array]:
     return ratio, weight, np.where(lost, np.inf, k)
 
 
-def _laplace(problem: Problem, settings: Settings, proposal: Proposal, draw: Index, x: Array, target: Array) -> Drawn:
-    """Draws of the normal approximation; population draws weighed by its evidence; k says how good it is."""
+def _laplace(
+    problem: Problem, settings: Settings, proposal: Proposal, strata: Strata, x: Array, target: Array
+) -> Drawn:
+    """Draws of the normal approximation; population draws, classes weighed by its evidence; k says how good it is."""
+    draw = strata.draw
     _, _, k = _weighed(target - _normal(proposal, x))
     if not draw.any():
         return Drawn(x, draw, np.zeros(draw.shape), np.full(draw.shape, 1.0 / settings.particles), k)
     patients, particles, d = x.shape
     which = np.repeat(np.arange(patients), particles)
-    at = problem.log_likelihood(which, draw.ravel(), proposal.location.reshape(-1, d)).reshape(draw.shape)
+    where = np.broadcast_to(proposal.location, x.shape)
+    at = problem.log_likelihood(which, draw.ravel(), where.reshape(-1, d)).reshape(draw.shape) - strata.log_share
     evidence = at + log_prior(proposal.location) + np.sum(np.log(np.einsum("npdd->npd", proposal.factor)), axis=-1)
     ratio, weight, _ = _weighed(evidence)
     return Drawn(x, draw, ratio, weight, k)
@@ -276,24 +354,25 @@ def _poor(settings: Settings, made: Drawn) -> NDArray[np.bool_]:
 
 
 def _again(
-    problem: Problem, settings: Settings, seed: int, so_far: tuple[Index, Index, Drawn],
+    problem: Problem, settings: Settings, seed: int, so_far: tuple[Index, Strata, Drawn],
     poor: NDArray[np.bool_], turn: int,
 ) -> Drawn:  # fmt: skip
     """Sample anew, about the moments of the weighted draws, for those whose weights are poor; kept where better.
 
     Where each population draw has a proposal of its own, the modes are searched for under every one of them.
     """
-    numbers, draw, made = so_far
+    numbers, strata, made = so_far
     x, weight = made.x[poor], made.weight[poor]
     part, middle = problem.of(np.flatnonzero(poor)), np.sum(weight[..., None] * x, axis=1)
-    if draw.any():
-        moved = _climbed(part, middle, draw[poor])
+    own = Strata(strata.draw[poor], strata.log_share[poor])
+    if own.draw.any():
+        moved = _climbed(part, np.repeat(middle[:, None], x.shape[1], axis=1), own.draw)
         moved = Proposal(moved.location, moved.factor * 1.5 ** (turn - 1))
     else:
         apart = x - middle[:, None]
         spread = np.einsum("np,npd,npe->nde", weight, apart, apart) + 1e-6 * np.eye(x.shape[-1])
         moved = Proposal(middle[:, None], np.linalg.cholesky(spread)[:, None])
-    new = _draws(part, settings, draw[poor], moved, _streams(seed, numbers[poor], turn))
+    new = _draws(part, settings, own, moved, _streams(seed, numbers[poor], turn))
     better = effective(new.weight) > effective(weight)
     where, result = np.flatnonzero(poor)[better], Drawn._make(np.array(a) for a in made)
     for old, fresh in zip(result, new, strict=True):

@@ -1,7 +1,7 @@
 """The twin of one patient, and those of many: posteriors that learn, foretell and find doses."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +74,8 @@ class TwinCohort:
         Addresses of their random numbers, (patient).
     history
         How each data set came in, oldest first: ``fitted``, ``reweighted``.
+    failed
+        Checks that failed, each with what was found, and went on all the same because `allow` named them.
     """
 
     problem: Problem
@@ -81,6 +83,7 @@ class TwinCohort:
     basis: Basis
     numbers: Index
     history: tuple[str, ...] = ("fitted",)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """How many patients, by which method."""
@@ -97,9 +100,31 @@ class TwinCohort:
         return Twin(TwinCohort(self.problem.of(one), particles, self.basis, self.numbers[one], self.history))
 
     @property
+    def uncertain(self) -> bool:
+        """Whether the population has uncertain values at all."""
+        return any(c.free for c in self.problem.latent.population.coefficients)
+
+    @property
     def names(self) -> list[str]:
         """Name of each patient."""
         return [r.name for r in self.problem.records]
+
+    @property
+    def inner(self) -> str:
+        """What parameters that change differ between: ``occasion``, or ``period`` where covariates change too."""
+        return "occasion" if self.problem.latent.spells == 1 else "period"
+
+    def classes(self) -> xr.Dataset:
+        """Probability of each class of each mixture, (subject, <mixture>_class), with Monte Carlo errors ``_mcse``."""
+        found: dict[str, Any] = {}
+        own = self.problem.classes.covariates(self.particles.draw)
+        for m in self.problem.latent.population.mixtures:
+            inside = (own[m.name][..., None] == np.arange(len(m.levels))).astype(np.float64)
+            p, error = weighted.mean(inside, self.particles.weight)
+            dims = ("subject", f"{m.name}_class")
+            found |= {m.name: (dims, p), f"{m.name}_mcse": (dims, error)}
+        levels = {f"{m.name}_class": list(m.levels) for m in self.problem.latent.population.mixtures}
+        return xr.Dataset(found, {"subject": self.names, **levels})
 
     @property
     def diagnostics(self) -> xr.Dataset:
@@ -110,17 +135,19 @@ class TwinCohort:
         return xr.Dataset({n: ("subject", v) for n, v in columns.items()}, {"subject": self.names})
 
     def parameters(self) -> dict[str, Array]:
-        """Individual parameters of every particle, (patient, particle[, occasion])."""
+        """Individual parameters of every particle, (patient, particle[, occasion or period])."""
         patients, count, d = self.particles.x.shape
         which = np.repeat(np.arange(patients), count)
         made = self.problem.parameters(which, self.particles.draw.ravel(), self.particles.x.reshape(-1, d))
         return {n: v.reshape(patients, count, *v.shape[1:]) for n, v in made.items()}
 
     def modes(self) -> xr.Dataset:
-        """Individual parameters at the mode, population-level values at their centre, (subject[, occasion])."""
-        patients = len(self)
-        made = self.problem.parameters(np.arange(patients), np.zeros(patients, dtype=np.intp), self.particles.modes)
-        dims = ("subject", "occasion")
+        """Individual parameters at the mode, population-level values at their centre, (subject[, occasion or period]).
+
+        With a mixture it is the mode in the most probable class.
+        """
+        made = self.problem.parameters(np.arange(len(self)), self.particles.place, self.particles.modes)
+        dims = ("subject", self.inner)
         return xr.Dataset({n: (dims[: v.ndim], v) for n, v in made.items()}, {"subject": self.names})
 
     def forecast(
@@ -199,20 +226,29 @@ class Twin:
 
     @property
     def diagnostics(self) -> dict[str, Any]:
-        """How it was computed and how far it can be trusted."""
+        """How it was computed and how far it can be trusted.
+
+        ``uncertainty`` is ``known`` where the population leaves nothing uncertain. ``failed`` holds the checks that
+        `allow` overrode.
+        """
         table, basis = self.group.diagnostics.isel(subject=0), self.group.basis
         return {
             "method": basis.settings.method,
-            "uncertainty": basis.uncertainty,
+            "uncertainty": basis.uncertainty if self.group.uncertain else "known",
             "particles": len(self.weight),
             **{str(n): v.item() for n, v in table.data_vars.items()},
             "history": list(self.group.history),
             "observations": len(self.record.observations["time"]),
+            "failed": dict(self.group.failed),
         }
 
     def parameters(self) -> dict[str, Array]:
-        """Individual parameters of every particle, (particle[, occasion])."""
+        """Individual parameters of every particle, (particle[, occasion or period])."""
         return {n: v[0] for n, v in self.group.parameters().items()}
+
+    def classes(self) -> xr.Dataset:
+        """Probability of each class of each mixture, (<mixture>_class), with its Monte Carlo error ``_mcse``."""
+        return self.group.classes().isel(subject=0, drop=True)
 
     @property
     def posterior(self) -> xr.DataTree:
@@ -236,7 +272,11 @@ class Twin:
         return weighted.chosen(self.weight, float(u), count)
 
     def summary(self, level: float = 0.9) -> "pd.DataFrame":
-        """Individual parameters, one row each: mean, its Monte Carlo error, sd, median, interval, mode, unit."""
+        """Individual parameters, one row each: mean, its Monte Carlo error, sd, median, interval, mode, unit.
+
+        One that changes has a row ``<name>[i]`` for each occasion, or for each period: those of the first occasion come
+        first, a new one beginning whenever a covariate changes.
+        """
         import pandas as pd
 
         rows, modes, tail = [], self.group.modes().isel(subject=0), 0.5 * (1.0 - level)
@@ -324,7 +364,7 @@ class Twin:
 
 
 def judged(twin: Twin, allow: Sequence[str]) -> Twin:
-    """Refuse a twin whose weights cannot be trusted.
+    """The twin with what failed recorded; one whose weights cannot be trusted is refused.
 
     Raises
     ------
@@ -335,19 +375,20 @@ def judged(twin: Twin, allow: Sequence[str]) -> Twin:
         raise PopulationError(f"allow: got {unknown}, wanted some of ['ess', 'pareto_k']")
     d = twin.diagnostics
     approximate = d["method"] == "laplace"
-    failed = {}
-    if not d["pareto_k"] < LIMIT and d["method"] != "nuts" and "pareto_k" not in allow:
+    failed: dict[str, str] = {}
+    if not d["pareto_k"] < LIMIT and d["method"] != "nuts":
         advice = "the normal distribution about the mode is far from the posterior; take method='importance'"
         failed["pareto_k"] = f"Pareto k is {d['pareto_k']:.2f}, wanted < {LIMIT}: {advice if approximate else ADVICE}"
-    if not d["ess"] >= LEAST and "ess" not in allow:
+    if not d["ess"] >= LEAST:
         failed["ess"] = f"effective sample size is {d['ess']:.0f}, wanted >= {LEAST:g}: {ADVICE}"
-    if failed:
+    fatal = {k: v for k, v in failed.items() if k not in allow}
+    if fatal:
         raise CalibrationError(
-            f"the twin of {twin.record.name} may not be used. {'; '.join(failed.values())}. To go on all the same: "
-            f"allow={tuple(failed)!r}",
+            f"the twin of {twin.record.name} may not be used. {'; '.join(fatal.values())}. To go on all the same, "
+            f"which is recorded: allow={tuple(fatal)!r}",
             twin.posterior,
         )
-    return twin
+    return Twin(replace(twin.group, failed=failed))
 
 
 def with_particles(group: TwinCohort, particles: Particles, how: str) -> TwinCohort:

@@ -1,20 +1,21 @@
 """How likely the measurements of several patients are, for many values of their unknowns at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cohorts.calibration.data import covariate_values
 from cohorts.errors import PopulationError
 from cohorts.specification.outcomes import Outcome
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 from cohorts.specification.residuals import ERRORS, Residual
+from cohorts.twins.classes import Classes, classes_of
 from cohorts.twins.latent import Latent
-from cohorts.twins.records import Course, PatientRecord, Predict, individual_data_of
+from cohorts.twins.records import Columns, Course, PatientRecord, Predict, alike
+from cohorts.twins.varying import spells
 
 Index = NDArray[np.intp]
 LANES = 65536
@@ -64,9 +65,15 @@ class Problem:
     seen
         Their measurements by endpoint.
     covariates
-        By name, (patient).
+        By name, (patient), or (patient, spell) where they change.
+    breaks
+        Times at which the covariates of each patient change.
     values
         Population-level values by name, (draw) or (draw, level): several draws where they are uncertain.
+    classes
+        Each draw once in every class of a mixture; ``draw`` of a lane is a row of these.
+    solve
+        The equations prepared for the courses, where they can be; see `ready`.
     """
 
     latent: Latent
@@ -75,7 +82,10 @@ class Problem:
     courses: tuple[Course, ...]
     seen: tuple[Seen, ...]
     covariates: Mapping[str, NDArray[Any]]
+    breaks: tuple[Array, ...]
     values: Mapping[str, Array]
+    classes: Classes
+    solve: Callable[[Mapping[str, Array], Index], Array] | None = None
 
     def of(self, patients: Index) -> "Problem":
         """The same for some of the patients."""
@@ -85,32 +95,51 @@ class Problem:
             courses=tuple(self.courses[i] for i in patients),
             seen=tuple(s.of(patients) for s in self.seen),
             covariates={n: v[patients] for n, v in self.covariates.items()},
-        )
+            breaks=tuple(self.breaks[i] for i in patients),
+            solve=None,
+        ).ready()
+
+    def at(self, name: str, draw: Index) -> Array:
+        """Population-level value of each row that `draw` points to."""
+        return np.asarray(self.values[name][self.classes.draw(draw)])
 
     def parameters(self, which: Index, draw: Index, x: Array) -> dict[str, Array]:
         """Individual parameters of each lane: patient `which`, population draw `draw`, unknowns `x` (lane, d)."""
-        values = {n: v[draw] for n, v in self.values.items()}
-        return self.latent.parameters(values, {n: v[which] for n, v in self.covariates.items()}, x)
+        values = {n: self.at(n, draw) for n in self.values}
+        about = {n: v[which] for n, v in self.covariates.items()} | self.classes.covariates(draw)
+        return self.latent.parameters(values, about, x)
 
     def rows(self, which: Index, draw: Index, x: Array) -> Array:
         """The model's values at every row of each lane's course, (lane, row)."""
         parts = [slice(i, i + LANES) for i in range(0, len(which), LANES)]
-        made = [self.predict(self.parameters(which[p], draw[p], x[p]), self.courses, which[p]) for p in parts]
+        made = [self._solved(self.parameters(which[p], draw[p], x[p]), which[p]) for p in parts]
         return np.concatenate(made) if made else np.empty((0, 0))
 
+    def _solved(self, parameters: Mapping[str, Array], which: Index) -> Array:
+        return self.predict(parameters, self.courses, which) if self.solve is None else self.solve(parameters, which)
+
     def log_likelihood(self, which: Index, draw: Index, x: Array) -> Array:
-        """Log likelihood of each lane's patient, (lane); minus infinity where the model cannot be solved."""
+        """Log likelihood of each lane's patient, (lane); minus infinity where the model cannot be solved.
+
+        With a mixture it contains the share of the lane's class.
+        """
+        share = self.classes.log_share[draw]
         if not self.seen:
-            return np.zeros(len(which))
-        found = sum(np.sum(v, axis=1) for _, v in self.by_measurement(self.rows(which, draw, x), which, draw))
+            return share
+        found = sum(np.sum(v, axis=1) for _, v in self.by_measurement(self.rows(which, draw, x), which, draw)) + share
         return np.where(np.isfinite(found), found, -np.inf)
+
+    def ready(self) -> "Problem":
+        """The same with the equations prepared for its courses, where they can be."""
+        prepare = getattr(self.predict, "prepared", None)
+        return replace(self, solve=prepare(self.courses)) if prepare else self
 
     def by_measurement(self, rows: Array, which: Index, draw: Index) -> list[tuple[Seen, Array]]:
         """Log likelihood of each measurement by endpoint, (lane, measurement), 0 where there is none."""
         return [(s, self._likely(s, _drivers(s, rows, which), which, draw)) for s in self.seen]
 
     def _likely(self, s: Seen, f: tuple[Array, ...], which: Index, draw: Index) -> Array:
-        values = {n: self.values[n][draw][:, None] for n in s.endpoint.names.values()}
+        values = {n: self.at(n, draw)[:, None] for n in s.endpoint.names.values()}
         with np.errstate(all="ignore"):
             found = s.endpoint.log_likelihood(s.dv[which], f, values, np, below=s.below[which], lloq=s.lloq[which])
         return np.where(s.exists[which], found, 0.0)
@@ -162,7 +191,7 @@ class Problem:
 
     def _information(self, residual: Residual, f: Array, h: Array, draw: Index) -> Array:
         """Fisher information of a normal measurement about the model's value."""
-        values = {n: self.values[n][draw][:, None] for n in residual.names.values()}
+        values = {n: self.at(n, draw)[:, None] for n in residual.names.values()}
         with np.errstate(all="ignore"):
             sd = residual.spread(f, values, np)
             if ERRORS[residual.kind].log:
@@ -186,29 +215,62 @@ def problem_of(
     PopulationError
         Naming what is missing in the records or cannot be read.
     """
-    data = individual_data_of(records)
+    alike(records)
     occasions = 1 + max((int(r.observations["occasion"].max(initial=0)) for r in records), default=0)
+    told = spells(population, [r.covariates for r in records], [r.name for r in records])
+    changing = any(p.between_occasion for p in population.parameters)
+    latent = Latent(population, occasions if changing else 1, told.count)
     endpoints = [[population.endpoint(str(o)) for o in r.observations["output"]] for r in records]
-    courses = tuple(_course(r, e) for r, e in zip(records, endpoints, strict=True))
+    courses = tuple(_course(latent, *row) for row in zip(records, endpoints, told.breaks, strict=True))
     kinds = [e for e in population.endpoints if any(e in own for own in endpoints)]
-    return Problem(
-        Latent(population, occasions if any(p.between_occasion for p in population.parameters) else 1),
-        predict, tuple(records), courses, tuple(_seen(e, records, endpoints) for e in kinds),
-        covariate_values(population, data), values,
+    seen = tuple(_seen(e, records, endpoints) for e in kinds)
+    problem = Problem(
+        latent, predict, tuple(records), courses, seen, told.values, told.breaks, values,
+        classes_of(population, values),
     )  # fmt: skip
+    return problem.ready()
 
 
-def _course(record: PatientRecord, endpoints: Sequence[Residual | Outcome]) -> Course:
+def _course(latent: Latent, record: PatientRecord, endpoints: Sequence[Residual | Outcome], breaks: Array) -> Course:
     seen = record.observations
     times = [t for t, e in zip(seen["time"], endpoints, strict=True) for _ in e.requests]
     occasions = [o for o, e in zip(seen["occasion"], endpoints, strict=True) for _ in e.requests]
-    outputs = [name for e in endpoints for name in e.requests]
-    return Course(
-        record.doses,
-        np.array(times, dtype=np.float64),
-        np.array(outputs, dtype=np.str_),
-        np.array(occasions, dtype=np.int64),
-    )
+    outputs = np.array([name for e in endpoints for name in e.requests], dtype=np.str_)
+    return course(latent, record.doses, (np.array(times, float), outputs, np.array(occasions, np.int64)), breaks)
+
+
+def course(
+    latent: Latent, doses: Columns, rows: tuple[Array, NDArray[np.str_], NDArray[np.int64]], breaks: Array
+) -> Course:
+    """What a model is asked of one patient.
+
+    Parameters
+    ----------
+    latent
+        Says into how many periods an occasion falls.
+    doses
+        Columns of `cohorts.twins.records.DOSES`.
+    rows
+        Time, output and occasion of each row that is wanted.
+    breaks
+        Times at which the patient's covariates change.
+    """
+    time, output, occasion = rows
+    if latent.spells == 1:
+        return Course(doses, time, output, occasion)
+
+    def period(occasion: NDArray[np.int64], time: Array) -> NDArray[np.int64]:
+        limited = np.minimum(occasion, latent.occasions - 1)
+        return np.asarray(limited * latent.spells + np.searchsorted(breaks, time, side="right"), dtype=np.int64)
+
+    when = np.concatenate([doses["time"], time])
+    order = np.argsort(when, kind="stable")
+    of_all = np.concatenate([doses["occasion"], occasion])[order]
+    starts = np.concatenate([[-np.inf], breaks])
+    place = np.maximum(np.searchsorted(when[order], starts, side="right") - 1, 0)
+    held = of_all[place] if len(of_all) else np.zeros(len(starts), dtype=np.int64)
+    given = {**doses, "occasion": period(doses["occasion"], doses["time"])}
+    return Course(given, time, output, period(occasion, time), starts, period(held, starts))
 
 
 def _seen(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cohorts.calibration.data import IndividualData
 from cohorts.errors import PopulationError
 from cohorts.specification.quantities import Array
+from cohorts.twins.varying import Varying, beyond, covariate, joined, up_to
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,12 +38,17 @@ class Course(NamedTuple):
     """What a model is asked about one patient.
 
     ``doses``: columns of `DOSES`, (dose). ``time``, ``output`` and ``occasion`` of each row that is wanted, (row).
+    ``occasion`` of doses and rows is the column of the parameters that holds there. Where covariates change, an
+    occasion falls into several such periods: ``starts`` (period) are the times at which the parameters change by
+    themselves, the first minus infinity, and ``periods`` the columns that hold from then on.
     """
 
     doses: Columns
     time: Array
     output: NDArray[np.str_]
     occasion: NDArray[np.int64]
+    starts: Array = np.empty(0)
+    periods: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
 class Predict(Protocol):
@@ -54,11 +60,18 @@ class Predict(Protocol):
         Parameters
         ----------
         parameters
-            Individual parameters by name, (lane), or (lane, occasion) where they differ between several occasions.
+            Individual parameters by name, (lane), or (lane, period) where they change between occasions or with a
+            covariate.
         courses
             Doses and rows of each patient.
         which
             Course of each lane, (lane).
+
+        Notes
+        -----
+        Two attributes are used where there are any: ``units``, from the names of outputs (and ``time``) to their units,
+        which forecasts then carry; and ``prepared``, from courses to a function of parameters and `which` alone, which
+        saves work where the same courses are asked for again and again.
         """
 
 
@@ -75,7 +88,8 @@ class PatientRecord:
         NONMEM's columns ``time`` and ``amt``; optional ``cmt`` (name of the state), ``rate``, ``ii``, ``addl``, ``ss``,
         ``evid``, ``occasion`` (by default that of the next measurement). The same kinds as observations.
     covariates
-        A number or the name of a level each.
+        A number or the name of a level each; of one that changes, columns ``time`` and ``value``: each value holds from
+        its time to the next, the first before it too.
     name
         What the patient is called.
     start
@@ -89,7 +103,7 @@ class PatientRecord:
 
     observations: Any
     doses: Any
-    covariates: Mapping[str, float | str]
+    covariates: Mapping[str, Any]
     name: str = "patient"
     start: datetime | None = None
 
@@ -100,7 +114,8 @@ class PatientRecord:
             object.__setattr__(self, field, _table(f"{self.name}: {field}", getattr(self, field), known))
         if untold:
             object.__setattr__(self, "doses", MappingProxyType({**self.doses, "occasion": _occasions(self)}))
-        object.__setattr__(self, "covariates", MappingProxyType(dict(self.covariates)))
+        about = {n: covariate(f"{self.name}: covariates.{n}", v) for n, v in self.covariates.items()}
+        object.__setattr__(self, "covariates", MappingProxyType(about))
         _check(self)
 
     @property
@@ -110,22 +125,21 @@ class PatientRecord:
         return float(max(times, default=0.0))
 
     def joined(self, later: "PatientRecord") -> "PatientRecord":
-        """Both records as one; covariates of the later one count."""
+        """Both records as one; covariates of the later one count, and are added where one changes with time."""
         both = {
             field: {n: np.concatenate([v, getattr(later, field)[n]]) for n, v in getattr(self, field).items()}
             for field in ("observations", "doses")
         }
-        return PatientRecord(
-            **both, covariates={**self.covariates, **later.covariates}, name=self.name, start=self.start
-        )
+        about = joined(self.covariates, later.covariates)
+        return PatientRecord(**both, covariates=about, name=self.name, start=self.start)
 
     def until(self, time: float) -> "PatientRecord":
-        """What was known at a time: doses and measurements up to it."""
-        return self._rows(lambda when: when <= time)
+        """What was known at a time: doses, measurements and covariates up to it."""
+        return replace(self._rows(lambda when: when <= time), covariates=up_to(self.covariates, time))
 
     def after(self, time: float) -> "PatientRecord":
         """What came to be known after a time."""
-        return self._rows(lambda when: when > time)
+        return replace(self._rows(lambda when: when > time), covariates=beyond(self.covariates, time))
 
     def _rows(self, wanted: Any) -> "PatientRecord":
         kept: dict[str, Any] = {
@@ -137,7 +151,8 @@ class PatientRecord:
     def to_nonmem(self) -> "pd.DataFrame":
         """The record as a NONMEM data set: ``ID``, ``TIME``, ``AMT``, ``EVID``, ``DV`` ... and the covariates.
 
-        A measurement at the time of a dose stands before it.
+        A measurement at the time of a dose stands before it. A covariate that changes has on each row the value that
+        holds from its time on, which a run of NONMEM must be told: by default it lets a value hold up to its row.
         """
         import pandas as pd
 
@@ -147,28 +162,35 @@ class PatientRecord:
                           "DVID": seen["output"], "BLQ": seen["blq"].astype(int)}),
             pd.DataFrame({n.upper(): doses[n] for n in ("time", "amt", "cmt", "rate", "ii", "addl", "ss", "evid")}),
         ])  # fmt: skip
-        rows = rows.sort_values("TIME", kind="stable", ignore_index=True).assign(**self.covariates)
+        rows = rows.sort_values("TIME", kind="stable", ignore_index=True)
+        when = rows["TIME"].tolist()
+        about = {n: [v.at(t) for t in when] if isinstance(v, Varying) else v for n, v in self.covariates.items()}
+        rows = rows.assign(**about)
         rows.insert(0, "ID", self.name)
         return rows.assign(MDV=(rows["EVID"] != 0).astype(int))
 
     @property
+    def changing(self) -> list[str]:
+        """Names of the covariates that change with time."""
+        return [n for n, v in self.covariates.items() if isinstance(v, Varying)]
+
+    @property
     def data(self) -> IndividualData:
-        """The measurements as a population's fit takes them, the patient its only subject."""
+        """The measurements as a population's fit takes them, the patient its only subject.
+
+        Raises
+        ------
+        PopulationError
+            If a covariate changes with time, which a fit does not know.
+        """
+        if self.changing:
+            raise PopulationError(f"{self.name}: covariates: {self.changing} change with time, wanted one value each")
         return individual_data_of([self])
 
 
 def individual_data_of(records: Sequence[PatientRecord]) -> IndividualData:
-    """Measurements and covariates of several patients as a population's fit takes them.
-
-    Raises
-    ------
-    PopulationError
-        If patients do not have the same covariates.
-    """
-    names = list(records[0].covariates)
-    for r in records:
-        if set(r.covariates) != set(names):
-            raise PopulationError(f"{r.name}: covariates: got {sorted(r.covariates)}, wanted {sorted(names)}")
+    """Measurements and covariates of several patients as a population's fit takes them."""
+    names = alike(records)
     counts = [len(r.observations["time"]) for r in records]
     seen = {n: np.concatenate([r.observations[n] for r in records]) for n in OBSERVATIONS}
     if not np.any(seen["output"] != ""):
@@ -179,6 +201,21 @@ def individual_data_of(records: Sequence[PatientRecord]) -> IndividualData:
         xr.Dataset({n: ("observation", v) for n, v in seen.items()}),
         xr.Dataset(columns, {"subject": np.arange(len(records))}),
     )
+
+
+def alike(records: Sequence[PatientRecord]) -> list[str]:
+    """Names of the covariates, which all patients have.
+
+    Raises
+    ------
+    PopulationError
+        If one does not.
+    """
+    names = list(records[0].covariates)
+    for r in records:
+        if set(r.covariates) != set(names):
+            raise PopulationError(f"{r.name}: covariates: got {sorted(r.covariates)}, wanted {sorted(names)}")
+    return names
 
 
 def _table(where: str, given: Any, known: Mapping[str, tuple[type, Any]]) -> Columns:

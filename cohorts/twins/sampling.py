@@ -1,6 +1,7 @@
 """A twin by Hamiltonian Monte Carlo: the population's own model of one patient, sampled by NUTS."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,18 @@ def sampled(
     options = {**OPTIONS, **(basis.sampler or {})}
     gates = options.pop("gates", None) or Gates()
     tree = _sample(population, record, basis, number, options)
-    failed = {k: v for k, v in gates.failures(tree).items() if k not in allow}
-    if failed:
-        reasons = "; ".join(f"{v}: {ADVICE[k]}" for k, v in failed.items())
-        raise CalibrationError(f"the twin of {record.name} may not be used. {reasons}. allow={tuple(failed)!r}", tree)
-    return _twin(population, record, predict, basis, number, tree)
+    if unknown := sorted(set(allow) - {*ADVICE, "pareto_k", "ess"}):
+        raise PopulationError(f"allow: got {unknown}, wanted some of {sorted(ADVICE)}")
+    failed = gates.failures(tree)
+    if fatal := {k: v for k, v in failed.items() if k not in allow}:
+        reasons = "; ".join(f"{v}: {ADVICE[k]}" for k, v in fatal.items())
+        raise CalibrationError(
+            f"the twin of {record.name} may not be used. {reasons}. To go on all the same, which is recorded: "
+            f"allow={tuple(fatal)!r}",
+            tree,
+        )
+    made = _twin(population, record, predict, basis, number, tree)
+    return Twin(replace(made.group, failed=failed))
 
 
 def _possible(population: Population, record: PatientRecord, basis: Basis) -> None:
@@ -54,6 +62,16 @@ def _possible(population: Population, record: PatientRecord, basis: Basis) -> No
         raise PopulationError(
             "uncertainty: got 'mixed' with a posterior, whose draws have no density for method 'nuts'; take 'centred', "
             "or method='importance'"
+        )
+    if record.changing:
+        raise PopulationError(
+            f"{record.name}: covariates: {record.changing} change with time, which a fit does not know; take "
+            "method='importance'"
+        )
+    if population.mixtures:
+        raise PopulationError(
+            f"mixture.{population.mixtures[0].name}: chains seldom pass from one class of a patient to another, so that "
+            "they may miss one; take method='importance', which looks at each"
         )
     for p in population.parameters:
         if any(name.startswith("tau_") for name in p.spreads):
@@ -133,4 +151,4 @@ def _equal(problem: Problem, x: Array, rows: Any, ess: float) -> Particles:
     best = climb(problem, one, one, x.mean(axis=0)[None])
     spread, regular = covariance(problem, one, one, best)
     nothing, unknown = np.zeros(weight.shape), np.full(1, -np.inf)
-    return Particles(x[None], rows[None], nothing, weight, unknown, best.x, spread, regular & best.found)
+    return Particles(x[None], rows[None], nothing, weight, unknown, best.x, one, spread, regular & best.found)

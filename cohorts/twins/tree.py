@@ -9,6 +9,7 @@ import xarray as xr
 from cohorts.drawing.cohort import stamp
 from cohorts.specification.quantities import Array
 from cohorts.twins.forecasting import measured
+from cohorts.twins.varying import Varying
 
 if TYPE_CHECKING:
     from cohorts.twins.patient import Twin
@@ -42,12 +43,15 @@ def _particles(twin: "Twin") -> xr.Dataset:
     units = {q.name: q.unit for q in twin.population.parameters}
     data: dict[str, Any] = {}
     for name, v in twin.parameters().items():
-        data[name] = (("particle", "occasion")[: v.ndim], v, {"units": units[name]})
+        data[name] = (("particle", twin.group.inner)[: v.ndim], v, {"units": units[name]})
     data |= {n: ("particle", p.x[0, :, i], {"units": "1"}) for i, n in enumerate(problem.latent.names)}
+    for m in twin.population.mixtures:
+        own = problem.classes.covariates(p.draw[0])[m.name]
+        data[m.name] = ("particle", own, {"units": "1", "levels": list(m.levels)})
     coords: dict[str, Any] = {}
     for c in twin.population.coefficients:
         if c.free and twin.group.basis.uncertainty == "mixed":
-            data[c.name] = (("particle", *c.dims), problem.values[c.name][p.draw[0]], {"units": c.unit})
+            data[c.name] = (("particle", *c.dims), problem.at(c.name, p.draw[0]), {"units": c.unit})
             coords |= {c.dims[0]: list(c.levels)} if c.levels else {}
     with np.errstate(divide="ignore"):
         data["log_weight"] = ("particle", np.log(p.weight[0]))
@@ -65,8 +69,10 @@ def _measurements(twin: "Twin", rows: "Index") -> dict[str, xr.Dataset]:
         {
             **{n: ("observation", seen[n]) for n in ("time", "output", "blq", "lloq", "occasion")},
             **{f"dose_{n}": ("dose", v) for n, v in record.doses.items()},
-            **{n: ((), v) for n, v in record.covariates.items()},
-        }
+            **{n: ((), v) for n, v in record.covariates.items() if not isinstance(v, Varying)},
+            **{n: (f"{n}_change", list(v.values)) for n, v in record.covariates.items() if isinstance(v, Varying)},
+        },
+        {f"{n}_change": list(v.times) for n, v in record.covariates.items() if isinstance(v, Varying)},
     )
     if not len(seen["time"]):
         return {"constant_data": constant}
