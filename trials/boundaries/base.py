@@ -21,7 +21,6 @@ from trials.checks import Number, fields, flag, refuse
 
 if TYPE_CHECKING:
     from trials.boundaries.futility import Futility
-    from trials.boundaries.spending import Spending
 
 type Array = np.ndarray
 
@@ -98,8 +97,8 @@ class Boundary(ABC):
         """
         return bounds_at(self, information_rates_of(information_rates))
 
-    def spending(self) -> Spending:
-        """Return the function by which type I error is spent.
+    def spent(self, fractions: Array) -> Array:  # noqa: ARG002
+        """Return the type I error of one side that is spent by the time of information fractions, of any shape.
 
         Raises
         ------
@@ -132,9 +131,9 @@ def information_rates_of(value: object) -> tuple[float, ...]:
 
 def check_boundary(spec: Boundary) -> None:
     """Check and coerce the fields every boundary has."""
-    from trials.boundaries.futility import futility
+    from trials.boundaries.futility import futility_of
 
-    fields(spec, "boundary", alpha=Number(above=0, below=0.5), sided=_sided, futility=futility, binding=flag)
+    fields(spec, "boundary", alpha=Number(above=0, below=0.5), sided=_sided, futility=futility_of, binding=flag)
     if spec.futility is not None and spec.sided == 2:
         raise refuse("boundary.futility", spec.futility, "null, for sided 2")
     if spec.futility is None and spec.binding:
