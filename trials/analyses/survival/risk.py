@@ -33,14 +33,14 @@ def risk_sets(time: np.ndarray, event: np.ndarray, used: np.ndarray, test: np.nd
     test
         Who of these is in the test group (replicate, subject); of one group, anybody.
     """
-    key = np.where(used & np.isfinite(time), time, np.inf)
-    order = np.argsort(key, axis=1, kind="stable")
-    times, happened, member, there = (
-        np.take_along_axis(array, order, axis=1) for array in (key, event & used, test & used, np.isfinite(key))
-    )
-    events, in_test = (happened & there).astype(float), (member & there).astype(float)
-    events_test = events * in_test
-    at_risk = np.maximum(there.sum(axis=1)[:, None] - np.arange(times.shape[1]), 0).astype(float)
+    used = used & np.isfinite(time)
+    key = np.where(used, time, np.inf)
+    order = np.argsort(key, axis=1)  # of equal times in any order: they are joined below
+    times = np.take_along_axis(key, order, axis=1)
+    code = np.take_along_axis((event & used).view(np.int8) + 2 * (test & used).view(np.int8), order, axis=1)
+    left = used.sum(axis=1)[:, None] - np.arange(times.shape[1])
+    there, events, in_test = left > 0, (code & 1).astype(float), (code >> 1).astype(float)
+    events_test, at_risk = events * in_test, np.maximum(left, 0).astype(float)
     gone = np.cumsum(in_test, axis=1)
     at_risk_test = gone[:, -1:] - gone + in_test
     sets = RiskSets(times, events, events_test, at_risk, at_risk_test)
