@@ -44,7 +44,10 @@ class Adaptive(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What stands around a policy: the model and solver, the samples, (sample), and who knows and sees what."""
+    """What stands around a policy: the model and solver, the samples, (sample), and who knows, sees and takes what.
+
+    ``taken`` is the share of each dose that is taken, (subject, dose); None: all of it.
+    """
 
     model: Model
     solver: Solver
@@ -52,6 +55,7 @@ class Setting:
     before_dose: bool
     observe: Observe
     covariates: Mapping[str, NDArray[Any]]
+    taken: Floats | None = None
 
 
 def run(setting: Setting, parameters: Mapping[str, Floats], policy: Policy, executor: Executor) -> Adaptive:
@@ -63,13 +67,16 @@ def run(setting: Setting, parameters: Mapping[str, Floats], policy: Policy, exec
     status = np.full(count, Status.ok, dtype=np.int8)
     groups = [_group(setting, schedule, visits, parameters, part, status) for part in _parts(count)]
     doses = schedule.time[0]
-    amount, given = np.zeros((count, len(doses))), np.zeros((count, 0))
+    amount, given, taken = np.zeros((count, len(doses))), np.zeros((count, 0)), setting.taken
+    if taken is not None and (taken.shape != amount.shape or not (np.isfinite(taken) & (taken >= 0)).all()):
+        raise DosingError(f"taken: shape {taken.shape}; a share, 0 or more, for each subject and dose {amount.shape}")
     seen: dict[str, Floats] = {name: np.zeros((count, 0)) for name in policy.observes}
     now = policy.initial(setting.covariates)
     with executor.open() as workers:
         for visit, begin in enumerate([-np.inf, *visits]):
             checked = _amounts(now, visit, status)
-            amount[:, doses >= begin] = checked[:, None]
+            due = doses >= begin
+            amount[:, due] = checked[:, None] if taken is None else checked[:, None] * taken[:, due]
             _advance(setting, groups, amount, visit, workers, status)
             if visit < len(visits):
                 given = np.concatenate([given, checked[:, None]], axis=1)

@@ -246,9 +246,13 @@ class PolicyArrays(NamedTuple):
 def simulate_policy(
     model: Model, parameters: Mapping[str, ArrayLike], policy: Policy, times: ArrayLike | None, *,
     solver: str | Solver = "auto", executor: Executor | None = None, before_dose: bool = False,
-    observe: Observe | None = None, covariates: Mapping[str, NDArray[Any]] | None = None,
+    observe: Observe | None = None, covariates: Mapping[str, NDArray[Any]] | None = None, taken: Floats | None = None,
 ) -> PolicyArrays:  # fmt: skip
-    """Simulate a policy on plain arrays; :func:`simulate` says what the arguments mean."""
+    """Simulate a policy on plain arrays; :func:`simulate` says what the arguments mean.
+
+    ``taken`` is the share of each dose that is taken, (subject, dose): the policy knows what it prescribed, ``amount``
+    is what was taken.
+    """
     chosen, reason = choose(model, solver)
     values, count = parameter_arrays(model, parameters)
     known = dict(covariates or {})
@@ -258,7 +262,7 @@ def simulate_policy(
     time = _samples(policy, times, before_dose, None).time
     if len(time) > 1:
         raise DataError(f"times: shape {time.shape}; with a policy, times are the same for all subjects")
-    setting = Setting(model, chosen, time[0], before_dose, observe or _truth, known)
+    setting = Setting(model, chosen, time[0], before_dose, observe or _truth, known, taken)
     found = run(setting, values, policy, executor or Serial())
     arrays = Arrays(found.outputs, found.status, time, chosen.name, reason + _stiff(chosen, found.left))
     return PolicyArrays(arrays, found.amount, found.dose_time, found.seen)

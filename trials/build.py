@@ -15,6 +15,7 @@ import engine
 from cohorts.specification.quantities import Quantity
 from cohorts.specification.residuals import ERRORS
 from trials.calibration import Calibration, read_calibration
+from trials.conduct.reading import read_adherence, read_endpoints, read_estimands, read_events
 from trials.consistency import check
 from trials.errors import TrialError
 from trials.making import Config, complete, known, make, near, number, section, text, whole
@@ -24,7 +25,7 @@ from trials.rules.rule import Rule, read_rules
 
 PROTOCOL = (
     "model", "population", "uncertainty", "arms", "design", "measurements", "endpoints", "analyses", "solver",
-    "enrolment", "randomisation",
+    "enrolment", "randomisation", "adherence", "intercurrent", "estimand",
 )  # fmt: skip
 TRIAL = ("name", "title", "question", "limits", "scenarios", "rules", "published", "power_curve", "data", "calibration")
 RUN = ("seed", "replicates", "precision", "block", "runs", "store", "truth", "cluster", "tracking")
@@ -76,7 +77,7 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
 
 def protocol(config: Config) -> Protocol:
     """Make the protocol a configuration describes, and see that its parts fit together."""
-    arms = tuple(_arm(name, spec) for name, spec in section(config, "arms").items())
+    arms = tuple(_arm(config, name, spec) for name, spec in section(config, "arms").items())
     names = [arm.name for arm in arms]
     made = Protocol(
         model=engine.load_model(section(config, "model")),
@@ -84,12 +85,14 @@ def protocol(config: Config) -> Protocol:
         arms=arms,
         design=make("design", section(config, "design"), arms=names),
         measurements=tuple(_measurement(name, spec) for name, spec in section(config, "measurements").items()),
-        endpoints=_makes(config, "endpoints"),
+        endpoints=read_endpoints(config),
         analyses=_makes(config, "analyses"),
         solver=make("solver", section(config, "solver")),
         uncertainty=_uncertainty(config),
         enrolment=_optional(config, "enrolment"),
         randomisation=_optional(config, "randomisation"),
+        intercurrent=read_events(config, _regimen),
+        estimands=read_estimands(config),
     )
     check(made)
     return made
@@ -132,15 +135,16 @@ def _optional(config: Config, name: str) -> Any:
     return None if config.get(name) is None else make(name, section(config, name))
 
 
-def _arm(name: str, spec: Config) -> Arm:
+def _arm(config: Config, name: str, spec: Config) -> Arm:
     where = f"arms.{name}"
-    known(where, spec, ("regimen", "policy", "modify"))
+    known(where, spec, ("regimen", "policy", "modify", "adherence"))
     factors = {key: number(f"{where}.modify.{key}", value) for key, value in (spec.get("modify") or {}).items()}
     return Arm(
         name,
         regimen=None if spec.get("regimen") is None else _regimen(where, spec["regimen"]),
         policy=None if spec.get("policy") is None else make(f"{where}.policy", spec["policy"]),
         modify=tuple(factors.items()),
+        adherence=read_adherence(config, name, spec),
     )
 
 

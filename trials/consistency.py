@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from engine.models.algebras.units import same, unit
 from engine.models.structure import linear
+from trials.conduct.checking import check_conduct
 from trials.endpoints.course import Course
 from trials.errors import TrialError
+from trials.monitoring.plan import check_looks
 
 if TYPE_CHECKING:
     from trials.endpoints.base import Endpoint
@@ -32,10 +34,12 @@ def check(protocol: Protocol) -> None:
         _measurement(protocol, measurement)
     for endpoint in protocol.endpoints:
         _endpoint(protocol, endpoint)
-    names = [endpoint.name for endpoint in protocol.endpoints]
+    check_conduct(protocol)
+    names = [*(endpoint.name for endpoint in protocol.endpoints), *(estimand.name for estimand in protocol.estimands)]
     for analysis in protocol.analyses:
-        _one_of(f"analyses.{analysis.name}.endpoint", [analysis.endpoint], names, "an endpoint")
+        _one_of(f"analyses.{analysis.name}.endpoint", [analysis.endpoint], names, "an endpoint or estimand")
     _periods(protocol)
+    check_looks(protocol)
 
 
 def _population(protocol: Protocol) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trials.analyses.base import Effect
 from trials.block import draw
-from trials.conduct import Conduct, noise
+from trials.conduct import Conduct, Course, noise
 from trials.protocol import Protocol, Truth
 from trials.streams import TRUTH_FIRST
 
@@ -38,14 +39,8 @@ def true_effects(work: TruthWork) -> tuple[Effect, ...]:
     replicates, count = range(TRUTH_FIRST, TRUTH_FIRST + work.size.draws), work.size.patients
     patients = draw(work.protocol, count, replicates, seed=work.seed, posterior=work.posterior, occasions=1)
     conduct = Conduct(work.protocol, patients, noise(work.protocol, work.seed, replicates, count, 1))
-    values = {
-        name: _endpoints(conduct, index, measured=work.size.measured)
-        for index, name in enumerate(work.protocol.design.arms)
-    }
-    return tuple(
-        analysis.truth(_complete({arm: found[analysis.endpoint] for arm, found in values.items()}))
-        for analysis in work.protocol.analyses
-    )
+    variables = _variables(conduct, measured=work.size.measured)
+    return tuple(analysis.truth(_complete(variables[analysis.endpoint])) for analysis in work.protocol.analyses)
 
 
 def _complete(values: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
@@ -61,8 +56,26 @@ def _known(values: np.ndarray) -> np.ndarray:
     return there if there.ndim == 2 else there.all(axis=-1)
 
 
-def _endpoints(conduct: Conduct, arm: int, *, measured: bool) -> Mapping[str, np.ndarray]:
-    """Every endpoint (draw, patient[, visit]) with all patients in one arm; a failed patient is left out by NaN."""
+def _variables(conduct: Conduct, *, measured: bool) -> Mapping[str, Mapping[str, np.ndarray]]:
+    """Every endpoint and estimand, by arm (draw, patient[, visit]); NaN for a failed patient or one it is not about.
+
+    An event whose strategy is hypothetical does not happen to the patients of its estimand.
+    """
+    protocol, arms = conduct.protocol, conduct.protocol.design.arms
     shape = (conduct.patients.sizes["replicate"], conduct.patients.sizes["subject"], 1)
-    seen = conduct.course(np.full(shape, arm)).seen(measured=measured)
-    return {one.name: one.find(seen).truth[:, :, 0] for one in conduct.protocol.endpoints}
+
+    @cache
+    def course(arm: str, without: frozenset[str] = frozenset()) -> Course:
+        return conduct.course(np.full(shape, arms.index(arm)), without=without)
+
+    found = {
+        one.name: {arm: one.find(course(arm).seen(measured=measured)).truth[:, :, 0] for arm in arms}
+        for one in protocol.endpoints
+    }
+    for estimand in protocol.estimands:
+        endpoint, without = protocol.endpoint(estimand.variable), frozenset(estimand.events_by("hypothetical"))
+        found[estimand.name] = {
+            arm: estimand.find(endpoint, course(arm, without), measured=measured).truth[:, :, 0]
+            for arm in estimand.treatment
+        }
+    return found

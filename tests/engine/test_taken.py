@@ -103,3 +103,30 @@ def test_the_order_of_doses():
 def test_what_is_refused(change, message):
     with pytest.raises(engine.DataError, match=message):
         Taken(**{"regimen": REGIMEN, "share": np.ones((2, 6)), "delay": np.zeros((2, 6))} | change)
+
+
+class Fixed(engine.Policy):
+    into, every, until, visits, observes = "depot", 24.0, 144.0, (48.0,), ("concentration",)
+    __slots__ = ()
+
+    def initial(self, covariates):  # noqa: ARG002
+        return np.array(100.0)
+
+    def decide(self, visit, seen, given):  # noqa: ARG002
+        assert (given == 100.0).all()
+        return np.full(len(given), 50.0)
+
+
+def test_doses_of_a_policy_that_are_not_taken():
+    made = model("theophylline_oral")
+    share = np.array([[1, 0, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0.5]], dtype=float)
+    values = {name: np.full(2, value) for name, value in typical(made).items()}
+    found = engine.simulate_policy(made, values, Fixed(), TIMES, taken=share)
+    amounts = share * [100, 100, 50, 50, 50, 50]
+    np.testing.assert_array_equal(found.amount, amounts)
+    regimen = engine.Regimen(engine.Dose(1, into="depot", every=24, times=6))
+    expected = engine.simulate_arrays(made, values, Taken(regimen, amounts, np.zeros((2, 6))), TIMES)
+    for output, each in expected.outputs.items():
+        np.testing.assert_allclose(found.arrays.outputs[output], each, rtol=1e-9, atol=1e-12)
+    with pytest.raises(engine.DosingError, match="taken: shape"):
+        engine.simulate_policy(made, values, Fixed(), TIMES, taken=share[:, :3])

@@ -22,8 +22,8 @@ class Course:
     ----------
     patients
         Dataset (replicate, subject[, occasion]) as drawn.
-    arms
-        Index of the arm (replicate, subject, period).
+    names, arms
+        Names of the arms, and the index of the arm (replicate, subject, period).
     true
         For each measurement the true values (replicate, subject, period, time); NaN where the solver failed.
     observed
@@ -47,6 +47,7 @@ class Course:
     """
 
     patients: xr.Dataset
+    names: tuple[str, ...]
     arms: Array
     true: Mapping[str, Array]
     observed: Mapping[str, Array]

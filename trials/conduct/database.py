@@ -23,6 +23,9 @@ def variables(protocol: Protocol, course: Course) -> tuple[Variables, dict[str, 
     seen = course.seen()
     for endpoint in protocol.endpoints:
         _add(data, coords, endpoint.name, endpoint.unit, endpoint.find(seen), protocol.model.time)
+    for estimand in protocol.estimands:
+        endpoint = protocol.endpoint(estimand.variable)
+        _add(data, coords, estimand.name, endpoint.unit, estimand.find(endpoint, course), protocol.model.time)
     for name, times in course.events.items():
         data[f"ice_{name}"] = (DIMS[:2], times, {"units": protocol.model.time})
     if course.events:

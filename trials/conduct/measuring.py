@@ -92,3 +92,12 @@ def recorded(measurement: Measurement, seen: Array) -> Array:
     if measurement.lloq is None:
         return seen
     return np.where(seen < measurement.lloq, BLQ[measurement.blq](measurement.lloq), seen)
+
+
+def measure(
+    protocol: Protocol, patients: xr.Dataset, measurement: Measurement, true: Array, *, noise: Array, replicate: Array
+) -> tuple[Array, Array | None]:
+    """What is recorded of true values, and where it is flagged as below the limit of quantification."""
+    seen = with_error(protocol, patients, measurement, true, noise=noise, replicate=replicate)
+    flags = measurement.lloq is not None and measurement.blq == "flagged"
+    return recorded(measurement, seen), seen < measurement.lloq if flags else None

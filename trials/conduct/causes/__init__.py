@@ -1,0 +1,1 @@
+"""Causes of intercurrent events: hazards and rules. One file a family; ``base`` has the contract."""
