@@ -9,6 +9,9 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from trials.analyses.ancova_at_visit import AncovaAtVisit
+from trials.analyses.ancova_at_visit import carried as repeated_carried
+from trials.analyses.ancova_trend import AncovaTrend
 from trials.analyses.mixed.fit import first_guess, fit, residuals
 from trials.analyses.mixed.inference import contrast
 from trials.analyses.mixed.statistics import summarise
@@ -107,3 +110,28 @@ def test_kenward_roger_of_sas_on_the_cdisc_pilot(test, estimate, p):
     found = analysis(adas(imputed=False))
     assert found["estimate"].item() == pytest.approx(estimate, abs=6e-5)
     assert found["p"].item() == pytest.approx(p, abs=6e-5)
+
+
+@pytest.mark.parametrize("row", REFERENCE["adas_locf"]["pairwise"], ids=lambda row: row["contrast"])
+def test_ancova_of_the_cdisc_pilot_with_values_carried_forward(row):
+    test, control = row["contrast"].split(" - ")
+    model = AncovaAtVisit("it", "chg", test, control, baseline="base", covariates=("site",), all_arms=True)
+    found = model(adas(imputed=True))
+    want = {"estimate": "estimate", "se": "SE", "df": "df", "lower": "lower.CL", "upper": "upper.CL"}
+    for name, key in (want | {"statistic": "t.ratio", "p": "p.value"}).items():
+        assert found[name].item() == pytest.approx(row[key], abs=2e-8), name
+    assert found["n"].item() == 234
+
+
+def test_values_carried_forward_are_those_of_the_study():
+    """But for a few that the study carried from visits between the planned ones."""
+    recorded, carried = adas(imputed=True)["chg"], adas(imputed=False)["chg"]
+    same = recorded.values[0, :, 2] == repeated_carried(carried.values)[0]
+    assert same.mean() > 0.9
+
+
+def test_dose_response_of_the_cdisc_pilot():
+    data = adas(imputed=True)
+    data = data.assign(chg=data["chg"].isel(visit_chg=2, drop=True))
+    found = AncovaTrend("it", "chg", tuple(ARMS), (0, 54, 81), covariates=("base", "site"))(data)
+    assert found["p"].item() == pytest.approx(REFERENCE["adas_locf"]["p_dose_response"], abs=1e-8)

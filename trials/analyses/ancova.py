@@ -31,12 +31,14 @@ class Ancova(Analysis):
     alpha: float = 0.05
     log: bool = False
     """Analyse logarithms: the estimate is the log ratio of geometric means."""
+    all_arms: bool = False
+    """Whether the other arms are modelled too, with the same slopes and residual variance."""
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
         fields(self, "analysis", name=label, endpoint=label, test=label, control=label, covariates=Labels(1))
         fields(self, "analysis", alternative=Choice(hypothesis.ALTERNATIVES), alpha=Number(above=0, below=0.5))
-        fields(self, "analysis", margin=Number(), log=flag)
+        fields(self, "analysis", margin=Number(), log=flag, all_arms=flag)
         if self.test == self.control:
             raise refuse("analysis.control", self.control, "another arm than analysis.test")
 
@@ -58,7 +60,9 @@ class Ancova(Analysis):
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; subjects missing the endpoint or a covariate are left out and not in ``n``."""
         groups = compared(data, self.endpoint, test=self.test, control=self.control, log=self.log)
-        fit = _fit(groups, covariates(data, self.covariates))
+        names = tuple(data["arm"].attrs["names"]) if not self.all_arms else (self.test, self.control)
+        others = other_arms(data, self.endpoint, names, log=self.log)
+        fit = adjusted(groups, covariates(data, self.covariates), others)
         found = hypothesis.student(fit, margin=self.margin, alternative=self.alternative, alpha=self.alpha)
         return outcome(self, data, found)
 
@@ -71,24 +75,50 @@ class Ancova(Analysis):
         return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
 
-def _fit(groups: Comparison, columns: np.ndarray) -> dict[str, np.ndarray]:
-    """Return adjusted difference, standard error, degrees of freedom and n (replicate,).
+def other_arms(data: xr.Dataset, endpoint: str, apart: tuple[str, ...], *, log: bool) -> np.ndarray:
+    """Return who is in each of the other arms with a value of the endpoint: (replicate, subject, arm)."""
+    names = [name for name in data["arm"].attrs["names"] if name not in apart]
+    each = [compared(data, endpoint, test=name, control=name, log=log).test for name in names]
+    shape = (data.sizes["replicate"], data.sizes["subject"], 0)
+    return np.stack(each, axis=-1) if each else np.zeros(shape, bool)
 
-    Arm and endpoint are each freed of intercept and covariates, then one is regressed on the other (Frisch & Waugh
-    1933, doi:10.2307/1907330). Covariates that do not vary in a replicate cost no degree of freedom there.
+
+def adjusted(groups: Comparison, columns: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
+    """Return adjusted difference, standard error, degrees of freedom and n (replicate,) of two groups.
+
+    Parameters
+    ----------
+    groups
+        Who is compared.
+    columns
+        Covariates (replicate, subject, column); a subject with a NaN among them is left out.
+    others
+        Who is in further arms of the model (replicate, subject, arm).
     """
-    used = (groups.test | groups.control) & np.isfinite(columns).all(axis=-1)
-    both = np.stack([groups.test & used, np.where(used, groups.values, 0.0)], axis=-1).astype(float)
+    used = groups.test | groups.control | others.any(axis=-1)
+    columns = np.concatenate([columns, others.astype(float)], axis=-1)
+    return slope(groups.values, groups.test.astype(float), columns, used)
+
+
+def slope(values: np.ndarray, column: np.ndarray, columns: np.ndarray, used: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the slope of one column beside others by least squares: estimate, se, df and n (replicate,).
+
+    The column and the values (replicate, subject) are each freed of intercept and other columns, then one is regressed
+    on the other (Frisch & Waugh 1933, doi:10.2307/1907330). Columns that do not vary in a replicate cost no degree of
+    freedom there.
+    """
+    used = used & np.isfinite(columns).all(axis=-1)
+    both = np.stack([np.where(used, column, 0.0), np.where(used, values, 0.0)], axis=-1)
     design = np.concatenate([used[..., None].astype(float), standardised(columns, used)], axis=-1)
     gram = np.einsum("rsi,rsj->rij", design, design)
     beside = np.linalg.matrix_rank(gram, hermitian=True, rtol=TOLERANCE)
     slopes = np.linalg.pinv(gram, hermitian=True, rtol=TOLERANCE) @ np.einsum("rsi,rsj->rij", design, both)
-    arm, value = np.moveaxis(both - design @ slopes, -1, 0)
-    n, square = used.sum(axis=1), (arm * arm).sum(axis=1)
-    there = square > TOLERANCE * np.maximum(n, 1)
-    estimate = (arm * value).sum(axis=1) / np.where(there, square, 1.0)
+    rest, value = np.moveaxis(both - design @ slopes, -1, 0)
+    n, square = used.sum(axis=1), (rest * rest).sum(axis=1)
+    there = square > TOLERANCE * np.maximum((both[..., 0] ** 2).sum(axis=1), TOLERANCE)
+    estimate = (rest * value).sum(axis=1) / np.where(there, square, 1.0)
     df = np.where(there, n - beside - 1, 0)
-    left = ((value - estimate[:, None] * arm) ** 2).sum(axis=1)
+    left = ((value - estimate[:, None] * rest) ** 2).sum(axis=1)
     return {
         "estimate": estimate,
         "se": np.sqrt(left / np.maximum(df, 1) / np.where(there, square, 1.0)),
