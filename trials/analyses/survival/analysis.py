@@ -27,6 +27,10 @@ class Group(NamedTuple):
     used: np.ndarray
     test: np.ndarray
 
+    def of(self, row: slice) -> "Group":
+        """Return some of the replicates."""
+        return Group(*(array[row] for array in self))
+
     def within(self, kept: np.ndarray) -> "Group":
         """Return those who are kept (replicate, subject)."""
         return Group(self.time, self.event, self.used & kept, self.test & kept)

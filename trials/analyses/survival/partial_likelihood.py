@@ -17,7 +17,7 @@ CONVERGED = 1e-12
 """Newton's decrement, twice the log-likelihood still to be gained, below which a maximum is found."""
 FLAT = 1e-9
 """Share of its greatest information below which the likelihood of a coefficient has no finite maximum."""
-ELEMENTS = 2_000_000
+ELEMENTS = 100000
 """Numbers held at a time by one array of sums over risk sets."""
 
 

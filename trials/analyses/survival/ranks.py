@@ -14,7 +14,8 @@ from trials.analyses.survival.curve import before
 from trials.analyses.survival.risk import RiskSets, risk_sets
 
 STEPS = 50
-CONVERGED = 1e-10
+CONVERGED = 1e-6
+"""Newton's step after which the next one would be of the order of its square."""
 FARTHEST = 20.0
 """Size of a log hazard ratio beyond which there is no finite estimate."""
 
@@ -81,8 +82,7 @@ def hazard_ratio(sets: Sequence[RiskSets], weights: Sequence[np.ndarray | None])
     active = np.ones(len(estimate), bool)
     for _ in range(STEPS):
         row = np.flatnonzero(active)
-        here = [RiskSets(*(counts[row] for counts in stratum)) for stratum in sets]
-        slope, value, _ = _derivatives(here, _rows(weights, row), estimate[row])
+        slope, value, _ = _derivatives(*_rows(sets, weights, row), estimate[row])
         step = np.clip(value / np.where(slope > 0, slope, np.inf), -2.0, 2.0)
         estimate[row] += step
         active[row] = (np.abs(step) > CONVERGED) & (np.abs(estimate[row]) < FARTHEST)
@@ -94,8 +94,14 @@ def hazard_ratio(sets: Sequence[RiskSets], weights: Sequence[np.ndarray | None])
     return np.where(there, estimate, np.nan), np.where(there, error, np.nan)
 
 
-def _rows(weights: Sequence[np.ndarray | None], row: np.ndarray) -> list[np.ndarray | None]:
-    return [None if weight is None else weight[row] for weight in weights]
+def _rows(
+    sets: Sequence[RiskSets], weights: Sequence[np.ndarray | None], row: np.ndarray
+) -> tuple[Sequence[RiskSets], Sequence[np.ndarray | None]]:
+    """Return the given replicates' risk sets and weights."""
+    if len(row) == len(sets[0].time):
+        return sets, weights
+    here = [RiskSets(*(counts[row] for counts in stratum)) for stratum in sets]
+    return here, [None if weight is None else weight[row] for weight in weights]
 
 
 def _derivatives(

@@ -9,9 +9,9 @@ import numpy as np
 class RiskSets(NamedTuple):
     """Counts at the distinct times of each replicate, all (replicate, position); position runs along sorted times.
 
-    Subjects with one time are one risk set: its counts of events stand at its first position and are 0 at the others,
-    so a sum over positions is a sum over distinct times. Who is censored at the time of an event is at risk of it.
-    Behind the last subject times are infinite and counts 0.
+    Subjects with one time are one risk set where there is an event among them: its counts of events stand at its first
+    position and are 0 at the others, so a sum over positions is a sum over distinct times. Who is censored at the time
+    of an event is at risk of it. Behind the last subject times are infinite and counts 0.
     """
 
     time: np.ndarray
@@ -44,7 +44,8 @@ def risk_sets(time: np.ndarray, event: np.ndarray, used: np.ndarray, test: np.nd
     gone = np.cumsum(in_test, axis=1)
     at_risk_test = gone[:, -1:] - gone + in_test
     sets = RiskSets(times, events, events_test, at_risk, at_risk_test)
-    return _tied(sets, there) if ((times[:, 1:] == times[:, :-1]) & there[:, 1:]).any() else sets
+    happened = (events[:, 1:] > 0) | (events[:, :-1] > 0)
+    return _tied(sets, there) if ((times[:, 1:] == times[:, :-1]) & happened).any() else sets
 
 
 def _tied(sets: RiskSets, there: np.ndarray) -> RiskSets:
