@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trials.design_prior import DesignPrior as DesignPrior
     from trials.design_prior import assurance as assurance
     from trials.errors import TrialError as TrialError
+    from trials.monitoring.rescoring import rescore as rescore
     from trials.operating import characteristics as characteristics
     from trials.packaging import package as package
     from trials.protocol import Arm as Arm
@@ -54,6 +55,7 @@ _HOME = {
     "compare": "comparison",
     "load": "compose",
     "package": "packaging",
+    "rescore": "monitoring.rescoring",
     "run": "running",
     "score": "rules.scoring",
     "threshold": "rules.scoring",

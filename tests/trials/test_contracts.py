@@ -16,12 +16,13 @@ import yaml
 import trials.endpoints
 from engine.outcomes import NCA
 from trials.analyses.base import OUTPUTS, Analysis, analyse
+from trials.boundaries.haybittle_peto import HaybittlePeto
 from trials.designs.base import Design
 from trials.endpoints.base import Profile
 from trials.endpoints.course import Course
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-ARMS = {"arms": ("one", "two")}
+ARMS = {"arms": ("one", "two"), "boundary": HaybittlePeto()}
 ROLES = {"test": "one", "reference": "two", "control": "two", "arm": "one", "name": "it", "endpoint": "value"}
 ROLES |= {"baseline": "base", "arms": ("one", "two", "three", "four")}
 """What belongs to a trial, by the name of the field: arms, the endpoint and its baseline."""
@@ -38,7 +39,7 @@ def build(spec, given):
     module, _, name = spec["_target_"].rpartition(".")
     kind = getattr(importlib.import_module(module), name)
     own = {field.name for field in dataclasses.fields(kind)}
-    values = {key: value for key, value in spec.items() if key != "_target_"}
+    values = {key: value for key, value in spec.items() if key not in ("_target_", "defaults")}
     return kind(**values | {key: value for key, value in given.items() if key in own})
 
 
@@ -50,10 +51,13 @@ def check_value_object(made, kind):
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(made, dataclasses.fields(made)[0].name, "other")
     assert pickle.loads(pickle.dumps(made)) == made
-    again = type(made)(**json.loads(json.dumps(dataclasses.asdict(made))))
+    held = {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
+    parts = {name: value for name, value in held.items() if dataclasses.is_dataclass(value)}
+    plain = json.loads(json.dumps({name: value for name, value in held.items() if name not in parts}))
+    again = type(made)(**plain, **parts)
     assert again == made
     assert hash(again) == hash(made)
-    assert eval(repr(made), {type(made).__name__: type(made)}) == made
+    assert eval(repr(made), {type(one).__name__: type(one) for one in (made, *parts.values())}) == made
 
 
 @pytest.mark.parametrize("spec", specs("design"))

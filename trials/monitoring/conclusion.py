@@ -9,6 +9,7 @@ import xarray as xr
 
 from trials.analyses.base import analyse
 from trials.monitoring.monitor import Monitor
+from trials.monitoring.plan import sides
 from trials.monitoring.stopping import outcomes, statistic, stopped
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ def concluded(protocol: Protocol, data: xr.Dataset, complete: float) -> tuple[di
 def _monitored(protocol: Protocol, data: xr.Dataset, complete: float) -> tuple[dict[str, Array], xr.Dataset]:
     monitor = Monitor(protocol, data, complete)
     looks, seen = monitor.looks, monitor.analysed()
-    alternative = str(getattr(protocol.analysis(looks.monitored), "alternative", "greater"))
-    statistics = statistic(seen.found, looks.monitored, alternative)
+    statistics = statistic(seen.found, looks.monitored, sides(protocol.analysis(looks.monitored)))
     efficacy, futility = looks.critical(seen.found["information"].values[..., 0])
     stop = stopped(statistics, np.isfinite(seen.day), efficacy, futility)
     made = {f"outcome.{name}": values for name, values in outcomes(seen.found, stop, looks.monitored).items()}

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from trials.boundaries.base import Boundary
+from trials.boundaries.observing import critical_values
 from trials.checks import Choice, Number, Optional, fields, flag, label, refuse
 from trials.making import make
 
@@ -48,6 +49,10 @@ class Looks:
             raise refuse("design.maximum", self.maximum, "the planned information 1/se², with design.at up to 1")
         if self.by in ("events", "follow_up"):
             self._counts()
+        if self.observed and not self.boundary.spends:
+            raise refuse(
+                "design.observed", True, "false, or a boundary that spends alpha"
+            )
         if self.observed and self.by == "calendar" and self.maximum is None:
             raise refuse("design.maximum", None, "the planned number of events or subjects, for design.observed")
 
@@ -70,21 +75,11 @@ class Looks:
         information
             Observed at each look (replicate, look); NaN where it was never due.
         """
-        if not self.observed:
-            planned = self.boundary(self.fractions)
-            return np.asarray(planned.efficacy), np.asarray(planned.futility)
-        return self._observed(information / (self.maximum or self.at[-1]))
-
-    def _observed(self, fractions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Critical values (replicate, look), found once for each distinct row of observed fractions."""
-        rows, which = np.unique(np.nan_to_num(fractions), axis=0, return_inverse=True)
-        found = np.full((2, *rows.shape), np.inf)
-        found[1] = -np.inf
-        for row, values in enumerate(rows):
-            held = np.flatnonzero(values > 0)
-            bounds = self.boundary(tuple(values[held]))
-            found[0, row, held], found[1, row, held] = bounds.efficacy, bounds.futility
-        return found[0][which.ravel()], found[1][which.ravel()]
+        if self.observed:
+            fractions = information / (self.maximum or self.at[-1])
+            return critical_values(self.boundary, fractions, self.fractions)
+        planned = self.boundary(self.fractions)
+        return planned.efficacy, planned.futility
 
 
 def read_boundary(where: str, value: object) -> Boundary:

@@ -61,7 +61,9 @@ class Monitor:
 
     def known(self, day: Array) -> xr.Dataset:
         """Data as they are known on a day (replicate,)."""
-        return known(self.data, [one.name for one in self.protocol.endpoints], day, self.complete)
+        estimands = [estimand.name for estimand in self.protocol.estimands]
+        names = [endpoint.name for endpoint in self.protocol.endpoints] + estimands
+        return known(self.data, names, day, self.complete)
 
     def analysed(self) -> Monitored:
         """Analyse the data of every look; of a look that was never due everything is missing."""
@@ -83,7 +85,7 @@ class Monitor:
             "day": np.where(due, day, np.nan),
             "decided": decided,
             "enrolled": (self.data["enrolled"].values <= decided[:, None]).sum(axis=1).astype(float),
-            "information": self._measured(data, found),
+            "information": np.where(due, self._measured(data, found), np.nan),
             "due": due,
         }
         wide = {name: (found["estimate"].dims, np.broadcast_to(v[:, None], shape)) for name, v in extra.items()}

@@ -57,7 +57,8 @@ def days(looks: Looks, data: xr.Dataset, endpoint: str, complete: float, informa
 def last_day(data: xr.Dataset, endpoint: str, complete: float) -> Array:
     """Return the day (replicate,) on which an endpoint is known of everybody."""
     if f"{endpoint}_event" in data:
-        return np.asarray(np.nanmax(data["enrolled"].values + data[endpoint].values, axis=1))
+        ends = data["enrolled"].values + data[endpoint].values
+        return np.asarray(np.where(np.isnan(ends), 0.0, ends).max(axis=1))
     return np.asarray(known_from(data, endpoint, complete).max(axis=1))
 
 
