@@ -63,6 +63,8 @@ class Crossing:
                 if len(times):
                     self.parameters[switch.held][0] = 1.0 - self.parameters[switch.held][0]
                     self._check(switch, begin, _AHEAD * (end - begin), state)
+                else:
+                    self._join(switch, begin, _AHEAD * (end - begin), state)
             if begin >= end:
                 return state
         raise Endless
@@ -75,6 +77,14 @@ class Crossing:
         back = bool(switch.outcome(np.asarray([difference]))[0]) != (self.parameters[switch.held][0] > 0.5)
         if back and moved > 0.5 * abs(difference) > 0:
             raise Endless
+
+    def _join(self, switch: Switch, t: float, ahead: float, state: Floats) -> None:
+        """Let a switch change at the same time as another: it stands at its zero, which the next event would not see."""
+        after = state + ahead * self.rates(t, state)
+        before, difference = self._difference(switch, t, state), self._difference(switch, t + ahead, after)
+        changes = bool(switch.outcome(np.asarray([difference]))[0]) != (self.parameters[switch.held][0] > 0.5)
+        if changes and abs(before) <= abs(difference - before):
+            self.parameters[switch.held][0] = 1.0 - self.parameters[switch.held][0]
 
     def _event(self, switch: Switch) -> Callable[[float, Floats], float]:
         """Difference that ends an integration when it leaves the side it is on."""

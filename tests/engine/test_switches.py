@@ -192,3 +192,17 @@ def test_differences_that_stay_zero_end_in_a_status(make_model: Callable[..., en
     )
     found = engine.simulate_arrays(model, {"k": np.asarray([0.5])}, Regimen(), [2.0], solver=SOLVERS["reference"])
     assert found.status.tolist() == [Status.switching]
+
+
+def test_two_switches_at_the_same_time(make_model: Callable[..., engine.Model], solver: object) -> None:
+    """Different comparisons that change at one instant all change, the one that rounding puts a little later as well."""
+    rate = "k * one * (where(x < 1e-6 * one, 0, 1) + where(1e6 * x * x < 1e-6 * one * one, 0, 2))"
+    model = make_model(
+        {"k": "1/h", "one": "mg"},
+        {"d": "mg", "x": "mg", "y": "mg"},
+        {"d": "-k * d", "x": "k * d", "y": rate},
+        {"x": ("y", "mg")},
+    )
+    found = _simulate(model, solver, Regimen(Dose(1, "d", at=1.0)), k=K, one=1.0)
+    start = 1.0 - np.log1p(-1e-6) / K[:, None]
+    np.testing.assert_allclose(found, 3 * K[:, None] * np.maximum(TIMES - start, 0), rtol=1e-8, atol=1e-8)
