@@ -79,7 +79,7 @@ class Crossing:
             raise Endless
 
     def _join(self, switch: Switch, t: float, ahead: float, state: Floats) -> None:
-        """Let a switch change at the same time as another: it stands at its zero, which the next event would not see."""
+        """Let a switch change along with another: it stands at its zero, which the next event would not see."""
         after = state + ahead * self.rates(t, state)
         before, difference = self._difference(switch, t, state), self._difference(switch, t + ahead, after)
         changes = bool(switch.outcome(np.asarray([difference]))[0]) != (self.parameters[switch.held][0] > 0.5)

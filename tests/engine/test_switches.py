@@ -195,7 +195,7 @@ def test_differences_that_stay_zero_end_in_a_status(make_model: Callable[..., en
 
 
 def test_two_switches_at_the_same_time(make_model: Callable[..., engine.Model], solver: object) -> None:
-    """Different comparisons that change at one instant all change, the one that rounding puts a little later as well."""
+    """Different comparisons that change at one instant all change, also one that rounding puts a little later."""
     rate = "k * one * (where(x < 1e-6 * one, 0, 1) + where(1e6 * x * x < 1e-6 * one * one, 0, 2))"
     model = make_model(
         {"k": "1/h", "one": "mg"},
