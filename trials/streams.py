@@ -35,6 +35,7 @@ class Stream(IntEnum):
     ADHERENCE = 212
     INTERCURRENT = 213
     ENROLMENT = 220
+    IMPUTATION = 230
 
 
 def generator(seed: int, stream: Stream, replicate: int, *address: int) -> np.random.Generator:
