@@ -2,8 +2,8 @@
 
 Armitage, McPherson & Rowe (1969), doi:10.2307/2343787; Jennison & Turnbull (2000), chapter 19. The density of the score
 B_k = Z_k √t_k, of trials that go on, is held at Gauss-Legendre nodes of the continuation region; to the next look it
-moves by a normal increment of mean θ Δ and variance Δ. Every array has a leading axis ``row``: one design, or one simulated
-trial with the information observed in it.
+moves by a normal increment of mean θ Δ and variance Δ. Every array has a leading axis ``row``: one design, or one
+simulated trial with the information observed in it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ DENSITY = 2.0
 """Nodes for every standard deviation of the narrowest increment; the error is then below 1e-10."""
 FEWEST, MOST = 24, 2048
 """Nodes that are used at least and at most; ``MOST`` is enough for increments of a thousandth."""
+ROUNDING = 1e-13
+"""Steps of a bound that are noise: without one, the last bound of a trial that cannot stop early is exactly z_{1-α}."""
 CELLS = 2_000_000
 """Transition densities that are in memory at once."""
 
@@ -71,8 +73,13 @@ def below(density: Density, information: Array, bound: Array, drift: Array) -> A
     return above(_mirrored(density), information, -bound, -drift)
 
 
-def advance(density: Density, information: Array, region: tuple[Array, Array], drift: Array) -> Density:
-    """Return the trials that go on at the next look, where the region of Z is from the one bound to the other."""
+def advance(
+    density: Density, information: Array, region: tuple[Array, Array], drift: Array, *, reach: float = REACH
+) -> Density:
+    """Return the trials that go on at the next look, where the region of Z is from the one bound to the other.
+
+    ``reach`` is how many standard deviations around the mean are kept.
+    """
     rows, count = density.nodes.shape
     size = max(1, CELLS // count**2)
     parts = [
@@ -81,6 +88,7 @@ def advance(density: Density, information: Array, region: tuple[Array, Array], d
             information[at],
             (region[0][at], region[1][at]),
             drift[at],
+            reach,
         )
         for at in (slice(start, start + size) for start in range(0, rows, size))
     ]
@@ -90,11 +98,11 @@ def advance(density: Density, information: Array, region: tuple[Array, Array], d
     return Density(nodes, mass, information)
 
 
-def _advance(density: Density, information: Array, region: tuple[Array, Array], drift: Array) -> Density:
+def _advance(density: Density, information: Array, region: tuple[Array, Array], drift: Array, reach: float) -> Density:
     points, weights = _legendre(density.nodes.shape[1])
     root = np.sqrt(information)
-    low = np.maximum(region[0], drift * root - REACH) * root
-    high = np.maximum(np.minimum(region[1], drift * root + REACH) * root, low)
+    low = np.maximum(region[0], drift * root - reach) * root
+    high = np.maximum(np.minimum(region[1], drift * root + reach) * root, low)
     nodes = low[:, None] + (high - low)[:, None] * (points + 1) / 2
     step = (information - density.information)[:, None]
     scaled = density.nodes + (drift[:, None] * step)
@@ -127,7 +135,7 @@ def upper_bound(density: Density, information: Array, probability: Array, drift:
             break
         part = Density(density.nodes[open_], density.mass[open_], density.information[open_])
         step = _newton(part, information[open_], (bound[open_], probability[open_]), drift[open_])
-        bound[open_] -= step
+        bound[open_] -= np.where(np.abs(step) > ROUNDING, step, 0.0)
         open_ = open_[np.abs(step) > 1e-11]
     return bound
 
