@@ -23,6 +23,8 @@ from trials.endpoints.course import Course
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 ARMS = {"arms": ("one", "two"), "boundary": HaybittlePeto()}
+ARMS_OF = {"factorial": {"arms": ("one+a", "one+b", "two+a", "two+b")}}
+"""Arms of a design that cannot do with two."""
 ROLES = {"test": "one", "reference": "two", "control": "two", "arm": "one", "name": "it", "endpoint": "value"}
 ROLES |= {"baseline": "base", "arms": ("one", "two", "three", "four")}
 """What belongs to a trial, by the name of the field: arms, the endpoint and its baseline."""
@@ -61,8 +63,8 @@ def check_value_object(made, kind):
 
 
 @pytest.mark.parametrize("spec", specs("design"))
-def test_design(spec):
-    design = build(spec, ARMS)
+def test_design(spec, request):
+    design = build(spec, ARMS_OF.get(request.node.callspec.id, ARMS))
     check_value_object(design, Design)
 
     def rng(replicate):
