@@ -2,7 +2,8 @@
 
 Deviates that move together, as tests of one set of data do, are mostly one common component: given the others, the
 limits of all deviates are limits of that one, and its probability is exact. What is left is averaged over a fixed
-lattice, so equal arguments give equal bits, and correlation matrices may be singular. The error is below 1e-4.
+lattice, so equal arguments give equal bits, and correlation matrices may be singular. The error is below 1e-4 for up to
+five deviates with correlations above 0.6, as those of weighted log-rank tests are.
 """
 
 import numpy as np
