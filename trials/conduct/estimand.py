@@ -154,6 +154,7 @@ def _limits(where: str, value: object) -> tuple[tuple[str, tuple[float, float]],
 def _strategies(where: str, value: object) -> tuple[tuple[str, str], ...]:
     rows: Any = value.items() if isinstance(value, Mapping) else value
     try:
-        return tuple((str(name), Choice(STRATEGIES)(f"{where}.{name}", word)) for name, word in rows)
+        named = [(str(name), word) for name, word in rows]
     except (TypeError, ValueError):
         raise refuse(where, value, "a mapping of intercurrent events to strategies") from None
+    return tuple((name, Choice(STRATEGIES)(f"{where}.{name}", word)) for name, word in named)

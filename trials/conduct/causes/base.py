@@ -70,9 +70,10 @@ def pairs(where: str, value: object) -> tuple[tuple[str, float], ...]:
     """Return names and numbers, given as a mapping or as pairs."""
     rows: Any = value.items() if isinstance(value, Mapping) else value
     try:
-        return tuple((str(name), Number()(f"{where}.{name}", number)) for name, number in rows)
+        named = [(str(name), number) for name, number in rows]
     except (TypeError, ValueError):
         raise refuse(where, value, "a mapping of names to numbers") from None
+    return tuple((name, Number()(f"{where}.{name}", number)) for name, number in named)
 
 
 def reached(times: Array, hazard: Array, limit: Array) -> Array:
