@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from cohorts.fhir.writing import write_fhir as write_fhir
     from cohorts.figures.checks import plot_ppc as plot_ppc
     from cohorts.figures.checks import plot_vpc as plot_vpc
+    from cohorts.figures.events import plot_kaplan_meier as plot_kaplan_meier
+    from cohorts.figures.forecasts import plot_forecast as plot_forecast
     from cohorts.figures.models import plot_compare as plot_compare
     from cohorts.figures.models import plot_loo as plot_loo
     from cohorts.figures.models import plot_prior_sensitivity as plot_prior_sensitivity
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
     from cohorts.files.posterior import write_posterior as write_posterior
     from cohorts.judgement.decorrelation import npde as npde
     from cohorts.judgement.discrepancy import ppc as ppc
+    from cohorts.judgement.events import event_check as event_check
+    from cohorts.judgement.events import event_requests as event_requests
+    from cohorts.judgement.events import kaplan_meier_check as kaplan_meier_check
     from cohorts.judgement.goodness import gof as gof
     from cohorts.judgement.goodness import shrinkage as shrinkage
     from cohorts.judgement.information import compare as compare
@@ -108,11 +113,14 @@ _HOME = {
     "diagnose": "calibration.diagnosis",
     "disclosure": "quality.disclosure",
     "draw": "drawing.cohort",
+    "event_check": "judgement.events",
+    "event_requests": "judgement.events",
     "fidelity": "quality.fidelity",
     "fit_covariates": "covariates.fitting",
     "gof": "judgement.goodness",
     "hold_out": "quality.records",
     "integrate_subjects": "judgement.integration",
+    "kaplan_meier_check": "judgement.events",
     "load_codes": "fhir.codes",
     "load_population": "specification.reading",
     "load_table": "covariates.tables",
@@ -127,7 +135,9 @@ _HOME = {
     "parameter_recovery": "judgement.known_truth",
     "plot_compare": "figures.models",
     "plot_etas": "figures.residuals",
+    "plot_forecast": "figures.forecasts",
     "plot_gof": "figures.residuals",
+    "plot_kaplan_meier": "figures.events",
     "plot_loo": "figures.models",
     "plot_npde": "figures.residuals",
     "plot_ppc": "figures.checks",
@@ -184,11 +194,14 @@ __all__ = [
     "diagnose",
     "disclosure",
     "draw",
+    "event_check",
+    "event_requests",
     "fidelity",
     "fit_covariates",
     "gof",
     "hold_out",
     "integrate_subjects",
+    "kaplan_meier_check",
     "load_codes",
     "load_population",
     "load_table",
@@ -200,7 +213,9 @@ __all__ = [
     "parameter_recovery",
     "plot_compare",
     "plot_etas",
+    "plot_forecast",
     "plot_gof",
+    "plot_kaplan_meier",
     "plot_loo",
     "plot_npde",
     "plot_ppc",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import cohorts
 import engine
-from cohorts.twins.records import Course, PatientRecord
+from cohorts.twins.records import OBSERVATIONS, Course, PatientRecord
 from engine.dosing.events import EventTable, from_records
 from engine.simulation import simulate_arrays
 from engine.solvers.base import Solver
@@ -52,7 +52,7 @@ class Equations:
     @property
     def units(self) -> dict[str, str]:
         """Units of the outputs, and of ``time``."""
-        return {"time": self.model.time, **{o.name: o.unit for o in self.model.outputs}}
+        return self.model.units
 
     def __call__(self, parameters: Mapping[str, Floats], courses: Sequence[Course], which: Index) -> Floats:
         """Values of each lane's rows, (lane, row); NaN where there is none or the model cannot be solved."""
@@ -267,18 +267,15 @@ def records(events: EventTable, model: engine.Model, outputs: Mapping[int, str] 
     Parameters
     ----------
     events
-        The table; constant columns are covariates. A column ``occasion`` counts occasions from 0.
+        The table; columns are covariates, which may change: each value holds from its record to the next. A column
+        ``occasion`` counts occasions from 0.
     model
         Its states are what ``CMT`` of a dose counts.
     outputs
         Output that ``CMT`` of an observation means; None where only one is measured.
     """
-    states, doses, seen, covariates = (
-        events.compartments or model.state_names,
-        events.doses,
-        events.observations,
-        events.covariates,
-    )
+    states, doses, seen = events.compartments or model.state_names, events.doses, events.observations
+    covariates, changing = events.covariates, events.time_varying
     found = []
     for who in events.ids.tolist():
         mine, own = (
@@ -290,6 +287,21 @@ def records(events: EventTable, model: engine.Model, outputs: Mapping[int, str] 
         measured: dict[str, Any] = {n: own[n].to_numpy() for n in ("time", "dv", "occasion") if n in own}
         if outputs is not None:
             measured["output"] = np.array([outputs[int(c)] for c in own["cmt"].to_numpy()], dtype=np.str_)
-        about = covariates.sel(subject=who)
-        found.append(PatientRecord(measured, given, {str(n): v.item() for n, v in about.data_vars.items()}, str(who)))
+        about: dict[str, Any] = {str(n): v.item() for n, v in covariates.sel(subject=who).data_vars.items()}
+        about |= _courses(changing.isel(record=np.flatnonzero(changing["subject"].to_numpy() == who)))
+        found.append(PatientRecord(measured, given, about, str(who)))
     return found
+
+
+def _courses(rows: xr.Dataset) -> dict[str, Any]:
+    """Columns of one patient that change in somebody: the last value at each time, and only where it is another."""
+    made: dict[str, Any] = {}
+    times = rows["time"].to_numpy()
+    for name, column in rows.drop_vars(["subject", "time"]).data_vars.items():
+        known = column.to_numpy()
+        if name in OBSERVATIONS or (known.dtype.kind == "f" and not np.isfinite(known).any()):
+            continue
+        told = {t: v for t, v in zip(times.tolist(), known.tolist(), strict=True) if v == v}
+        new = [t for i, t in enumerate(told) if not i or told[t] != list(told.values())[i - 1]]
+        made[str(name)] = {"time": new, "value": [told[t] for t in new]} if len(new) > 1 else told[new[0]]
+    return made

@@ -195,7 +195,7 @@ def measured(residual: Residual, predicted: Array, values: Mapping[str, Array], 
 def simulated(
     rows: Sequence[Measurements], predicted: Array, values: Mapping[str, Array], seed: int, number: int
 ) -> dict[str, Array]:
-    """What would be observed anew, by output, each (draw, own observation); events are left out.
+    """What would be observed anew, by output, each (draw, own observation); events are left to `event_check`.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @styled
 def plot_vpc(
-    given: xr.DataTree | xr.Dataset, *, xlabel: str = "time", ylabel: str = "", log: bool = False, **options: Any
+    given: xr.DataTree | xr.Dataset, *, xlabel: str = "", ylabel: str = "", log: bool = False, **options: Any
 ) -> Figure:
     """Visual predictive check: observed percentiles over the band predicted for each; the share below quantification.
 
@@ -27,7 +27,7 @@ def plot_vpc(
     given
         Result of `calibrate`, or of `vpc`.
     xlabel, ylabel
-        Names of the axes, with units; by default time and the output.
+        Names of the axes; by default time and the output with the units that the tree has.
     log
         Whether the measurements stand on a logarithmic axis.
     **options
@@ -50,7 +50,7 @@ def plot_vpc(
         for axis in own:
             axis.set_visible(True)
         _stratum(own, bands.isel(stratum=i), i, bands, log=log)
-        own[-1].set_xlabel(xlabel)
+        own[-1].set_xlabel(xlabel or str(bands.attrs["time_axis"]))
         own[0].set_ylabel(_ylabel(ylabel, bands) if column == 0 else "")
         if hidden and column == 0:
             own[1].set_ylabel("share\nbelow LLOQ")

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from cohorts.errors import PopulationError
 from cohorts.figures.style import BLUE, DASHES, GRID, INK, ORANGE, POINT, canvas, key, panels, smooth, styled
 from cohorts.judgement.decorrelation import npde
 from cohorts.judgement.goodness import gof, shrinkage
@@ -23,7 +24,7 @@ Column = NDArray[np.float64]
 
 @styled
 def plot_gof(
-    given: xr.DataTree | xr.Dataset, *, xlabel: str = "time", ylabel: str = "", log: bool = False, **options: Any
+    given: xr.DataTree | xr.Dataset, *, xlabel: str = "", ylabel: str = "", log: bool = False, **options: Any
 ) -> Figure:
     """Goodness of fit: measurements over predictions; weighted residuals over prediction and time.
 
@@ -32,14 +33,16 @@ def plot_gof(
     given
         Result of `calibrate`, or of `gof`.
     xlabel, ylabel
-        Names of time and of the output, with units.
+        Names of time and of the output; by default with the units that the tree has.
     log
         Whether measurements and predictions stand on logarithmic axes.
     **options
         What `gof` takes, when `given` is a tree.
     """
     table = gof(given, **options) if isinstance(given, xr.DataTree) else given
-    name = ylabel or str(table.attrs["axis"])
+    name, clock = ylabel or str(table.attrs["axis"]), xlabel or str(table.attrs["time_axis"])
+    if np.isnan(table["iwres"].values).all():
+        raise PopulationError(f"{table.attrs['output']}: no measurement on a scale, it has no residuals; see plot_ppc")
     figure, axes = canvas((7.2, 4.9), 2, 3)
     seen = ~table["censored"].values
     dv, pred, ipred, time = (table[n].values[seen] for n in ("dv", "pred", "ipred", "time"))
@@ -52,8 +55,8 @@ def plot_gof(
     iwres, cwres = table["iwres"].values[seen], table["cwres"].values[seen]
     rows = (
         (axes[0, 2], ipred, np.abs(iwres), "individual prediction (IPRED)", "|IWRES|", log),
-        (axes[1, 0], time, iwres, xlabel, "IWRES", False),
-        (axes[1, 1], time, cwres, xlabel, "CWRES", False),
+        (axes[1, 0], time, iwres, clock, "IWRES", False),
+        (axes[1, 1], time, cwres, clock, "CWRES", False),
         (axes[1, 2], pred, cwres, "typical prediction (PRED)", "CWRES", log),
     )
     for axis, x, y, across, up, logged in rows:
@@ -94,7 +97,7 @@ def _trend(axis: Axes, x: Column, y: Column, *, log: bool = False, both: bool = 
 
 
 @styled
-def plot_npde(given: xr.DataTree | xr.Dataset, *, xlabel: str = "time", **options: Any) -> Figure:
+def plot_npde(given: xr.DataTree | xr.Dataset, *, xlabel: str = "", **options: Any) -> Figure:
     """Normalised prediction distribution errors: quantiles, histogram, and the errors over time and prediction.
 
     Parameters
@@ -102,7 +105,7 @@ def plot_npde(given: xr.DataTree | xr.Dataset, *, xlabel: str = "time", **option
     given
         Result of `calibrate`, or of `npde`.
     xlabel
-        Name of time, with its unit.
+        Name of time; by default with the unit that the tree has.
     **options
         What `npde` takes, when `given` is a tree.
     """
@@ -112,7 +115,7 @@ def plot_npde(given: xr.DataTree | xr.Dataset, *, xlabel: str = "time", **option
     _quantiles(axes[0, 0], errors)
     _histogram(axes[0, 1], errors)
     for axis, x, words in (
-        (axes[1, 0], table["time"], xlabel),
+        (axes[1, 0], table["time"], xlabel or str(table.attrs["time_axis"])),
         (axes[1, 1], table["mean"], f"predicted mean {table.attrs['axis']}"),
     ):
         _residuals(axis, np.asarray(x.values, dtype=np.float64), errors, log=False, centred=True)
@@ -219,10 +222,12 @@ def plot_shrinkage(given: xr.DataTree | xr.Dataset, **options: Any) -> Figure:
     """
     table = shrinkage(given, **options) if isinstance(given, xr.DataTree) else given
     effects = [f"η {e}" for e in table["effect"].values] if "eta_sd" in table else []
-    names = [*effects, "ε"]
+    residuals = ["ε"] if np.isfinite(float(table["epsilon_sd"])) else []
+    names = [*effects, *residuals]
+    parts = [name for name, there in (("eta", effects), ("epsilon", residuals)) if there]
     columns = {
-        "SD": [*(table["eta_sd"].values if effects else ()), float(table["epsilon_sd"])],
-        "variance": [*(table["eta_variance"].values if effects else ()), float(table["epsilon_variance"])],
+        label: np.concatenate([np.atleast_1d(table[f"{part}_{kind}"].values) for part in parts])
+        for label, kind in (("SD", "sd"), ("variance", "variance"))
     }
     figure, (axis,) = panels(1, columns=1, size=(5.0, 0.42 * len(names) + 0.6))
     places = np.arange(len(names))[::-1]

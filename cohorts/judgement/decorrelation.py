@@ -78,7 +78,7 @@ def npde(
             "censored": ("observation", data.censored),
         }
     )
-    made.attrs = {"output": data.output, "axis": data.axis, "replicates": len(simulated)}
+    made.attrs = {**data.about, "replicates": len(simulated)}
     made.attrs |= normality(made["npde"].to_numpy()) | _mcse(errors, len(simulated))
     return made
 

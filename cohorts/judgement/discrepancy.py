@@ -74,7 +74,7 @@ def ppc(
         },
         {"statistic": list(asked)},
     )
-    made.attrs = {"output": data.output, "axis": data.axis, "group": group}
+    made.attrs = {**data.about, "group": group}
     return made
 
 

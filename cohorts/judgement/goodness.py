@@ -27,6 +27,7 @@ def gof(tree: xr.DataTree, *, lloq: float | None = None, output: str = "") -> xr
 
         - ``dv``, ``pred`` (random effects of zero), ``ipred`` (each person's conditional mean);
         - ``iwres``, the individual weighted residual: (dv - ipred) / sd, of logarithms where the error acts on them;
+        - both are NaN for an outcome that is none on a scale;
         - ``cwres``, the conditional weighted residual: Hooker et al. 2007, doi:10.1007/s11095-007-9361-x, with the
           linearisation about the conditional mean and the residual SD at ``ipred``;
         - ``eta``, ``eta_sd`` (subject, effect), ``omega`` (effect) and every covariate (subject) of constant_data.
@@ -38,6 +39,7 @@ def gof(tree: xr.DataTree, *, lloq: float | None = None, output: str = "") -> xr
     """
     data, fit, constant = seen(tree, output, lloq), group(tree, "individual_fit"), group(tree, "constant_data")
     rows = fit.isel(observation=data.rows)
+    scaled = bool(np.isfinite(rows["sd"].to_numpy()).all())
     away = _distance(data.dv, rows)
     sd = rows["sd"].to_numpy()
     hidden = np.where(data.censored, np.nan, 1.0)
@@ -48,13 +50,13 @@ def gof(tree: xr.DataTree, *, lloq: float | None = None, output: str = "") -> xr
         "pred": rows["pred"].to_numpy(),
         "ipred": rows["ipred"].to_numpy(),
         "iwres": hidden * away / sd,
-        "cwres": hidden * conditional_residuals(data, away, rows),
+        "cwres": hidden * conditional_residuals(data, away, rows) if scaled else np.full(len(away), np.nan),
         "censored": data.censored,
     }
     people = {str(n): v for n, v in constant.data_vars.items() if v.dims == ("subject",) and str(n) not in columns}
     effects = {str(n): fit[n] for n in ("eta", "eta_sd", "omega") if n in fit}
     made = xr.Dataset({k: ("observation", v) for k, v in columns.items()} | effects | people)
-    made.attrs = {"output": data.output, "axis": data.axis, "unit": data.unit, "covariates": sorted(people)}
+    made.attrs = {**data.about, "unit": data.unit, "covariates": sorted(people)}
     return made
 
 

@@ -178,7 +178,10 @@ def refitter(
     measured = measurements(population, design, output)
     for one in measured:
         if isinstance(one.endpoint, Outcome) and not one.endpoint.told:
-            raise PopulationError(f"{one.output}: the times of events cannot be simulated from hazards at the records")
+            raise PopulationError(
+                f"{one.output}: a simulated event comes at another time than the record, where the compiled equations "
+                "would have to be asked anew; judge it by event_check, and leave it out of simulation studies"
+            )
     model = build(population, design, occasions=None, predict=predict, output=output, refitted=True)
     top = [c for c in population.coefficients if c.free and (c.fitted or occasions is not None)]
     scalars = {str(v.name) for v in model.free_RVs if v.ndim == 0}

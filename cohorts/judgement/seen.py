@@ -21,8 +21,8 @@ class Seen:
 
     Attributes
     ----------
-    output, unit
-        Name of the output and its unit (empty where the tree has none).
+    output, unit, clock
+        Name of the output, its unit and that of time (empty where the tree has none).
     rows
         Where its observations stand among all of the tree.
     time, dv
@@ -37,6 +37,7 @@ class Seen:
 
     output: str
     unit: str
+    clock: str
     rows: NDArray[np.intp]
     time: Array
     dv: Array
@@ -47,8 +48,18 @@ class Seen:
     @property
     def axis(self) -> str:
         """Name with its unit, for the axis of a picture."""
-        shown = self.output.replace("_", " ")
-        return f"{shown} ({self.unit})" if self.unit not in ("", "1") else shown
+        return labelled(self.output, self.unit)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What a result says of itself: ``output``, and the names of its axes, ``axis`` and ``time_axis``."""
+        return {"output": self.output, "axis": self.axis, "time_axis": labelled("time", self.clock)}
+
+
+def labelled(name: str, unit: str) -> str:
+    """Name with its unit, as axes show it: ``concentration (mg/L)``."""
+    words = name.replace("_", " ")
+    return f"{words} ({unit})" if unit not in ("", "1", "dimensionless") else words
 
 
 def group(tree: xr.DataTree, name: str) -> xr.Dataset:
@@ -96,8 +107,8 @@ def seen(tree: xr.DataTree, output: str = "", lloq: float | None = None) -> Seen
     time, position = (constant[v].to_numpy() for v in ("time", "position"))
     dv = np.asarray(values.to_numpy(), dtype=np.float64)
     limit, censored = _limits(constant, dv, lloq)
-    unit = str(values.attrs.get("units", ""))
-    return Seen(name, unit, rows, time, dv, np.asarray(position, dtype=np.intp), limit, censored)
+    unit, clock = str(values.attrs.get("units", "")), str(constant["time"].attrs.get("units", ""))
+    return Seen(name, unit, clock, rows, time, dv, np.asarray(position, dtype=np.intp), limit, censored)
 
 
 def _limits(constant: xr.Dataset, dv: Array, lloq: float | None) -> tuple[Array, NDArray[np.bool_]]:
@@ -115,7 +126,10 @@ def replicates(tree: xr.DataTree, name: str, data: Seen) -> Array:
     """Simulated measurements (replicate, observation) of one output, from a predictive group."""
     values = group(tree, name)
     if data.output not in values:
-        raise PopulationError(f"{name}: has {sorted(map(str, values.data_vars))}, wanted {data.output!r}")
+        raise PopulationError(
+            f"{name}: has {sorted(map(str, values.data_vars))}, wanted {data.output!r}; times of an event are "
+            "simulated by event_check and compared by kaplan_meier_check"
+        )
     drawn = values[data.output].to_numpy()
     return np.asarray(drawn.reshape(-1, drawn.shape[-1]), dtype=np.float64)
 

@@ -223,8 +223,7 @@ def _about(
     inside = (made["observed"] >= made["lower"]) & (made["observed"] <= made["upper"])
     lost = int((predicted == bound).sum()) if predicted is not None else 0
     return {
-        "output": data.output,
-        "axis": data.axis,
+        **data.about,
         "level": asked.level,
         "corrected": int(corrected),
         "uncorrected": lost,

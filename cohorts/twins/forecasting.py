@@ -112,7 +112,11 @@ def summary(true: Array, seen: Array | None, weight: Array, level: float) -> dic
 
 
 def table(
-    found: Mapping[str, dict[str, Array]], times: Array, subjects: Sequence[str], about: dict[str, Any]
+    found: Mapping[str, dict[str, Array]],
+    times: Array,
+    subjects: Sequence[str],
+    about: dict[str, Any],
+    units: Mapping[str, str],
 ) -> xr.Dataset:
     """Dataset (subject, output, time) of summaries by output; NaN for measurements of an output without error."""
     names = list(dict.fromkeys(n for one in found.values() for n in one))
@@ -125,8 +129,11 @@ def table(
         for n in names
     }
     common = bool(np.all(times == times[:1]))
-    place = {"time": times[0]} if common else {"sample_time": (("subject", "time"), times)}
-    return xr.Dataset(data, {"subject": list(subjects), "output": list(found), **place}, about)
+    own = {"units": units["time"]} if "time" in units else {}
+    dims = ("time",) if common else ("subject", "time")
+    place = {"time" if common else "sample_time": (dims, times[0] if common else times, own)}
+    told = {"units": ("output", [units.get(n, "") for n in found])} if units else {}
+    return xr.Dataset(data, {"subject": list(subjects), "output": list(found), **place, **told}, about)
 
 
 def moments(times: ArrayLike, patients: int) -> Array:

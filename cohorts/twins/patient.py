@@ -181,7 +181,12 @@ class TwinCohort:
             seen = forecasting.measured(problem, name, rows[:, :, i], p.draw, self.basis.seed, self.numbers)
             found[name] = forecasting.summary(rows[:, :, i], seen, p.weight, level)
         about = {**stamp(problem.latent.population, self.basis.seed), "level": level, "occasion": occasion}
-        return forecasting.table(found, when, self.names, about)
+        return forecasting.table(found, when, self.names, about, self.units)
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Units of ``time`` and of the outputs, as the equations tell them; empty where they do not."""
+        return dict(getattr(self.problem.predict, "units", {}))
 
     def _solved(self, rows: Array) -> None:
         bad = ~np.isfinite(rows).all(axis=(2, 3)) & (self.particles.weight > 0.0)
@@ -341,7 +346,8 @@ class Twin:
         -------
         xr.Dataset
             Dims (output, time): ``mean``, ``median``, ``lower`` and ``upper`` of the true value, ``measured_lower`` and
-            ``measured_upper`` of a measurement, each with ``_mcse``, its Monte Carlo standard error.
+            ``measured_upper`` of a measurement, each with ``_mcse``, its Monte Carlo standard error. Where the
+            equations tell, the coordinate ``units`` (output) and ``time.attrs["units"]`` say in what.
         """
         whole = self.group.forecast(times, doses, outputs=outputs, level=level, occasion=occasion)
         return whole.isel(subject=0, drop=True)

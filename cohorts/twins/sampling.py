@@ -70,8 +70,8 @@ def _possible(population: Population, record: PatientRecord, basis: Basis) -> No
         )
     if population.mixtures:
         raise PopulationError(
-            f"mixture.{population.mixtures[0].name}: chains seldom pass from one class of a patient to another, so that "
-            "they may miss one; take method='importance', which looks at each"
+            f"mixture.{population.mixtures[0].name}: chains seldom pass from one class of a patient to another, so "
+            "that they may miss one; take method='importance', which looks at each"
         )
     for p in population.parameters:
         if any(name.startswith("tau_") for name in p.spreads):

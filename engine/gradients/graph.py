@@ -55,6 +55,11 @@ class Prediction:
     solved: Integration
 
     @property
+    def units(self) -> dict[str, str]:
+        """Units of the outputs, and of ``time``."""
+        return self.model.units
+
+    @property
     def subjects(self) -> int:
         """Number of subjects the parameters are of."""
         return self.solved.subjects

@@ -286,6 +286,11 @@ class Integration:
     time: Floats
     observed: Observed
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of the outputs, and of ``time``."""
+        return self.model.units
+
     def __call__(self, parameters: Mapping[str, Any]) -> Any:
         """Output at every row, dims (row).
 

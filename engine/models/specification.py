@@ -97,6 +97,11 @@ class Model:
         return tuple(output.name for output in self.outputs)
 
     @property
+    def units(self) -> dict[str, str]:
+        """Unit of every output by name, and of ``time``."""
+        return {"time": self.time, **{output.name: output.unit for output in self.outputs}}
+
+    @property
     def typical(self) -> dict[str, float]:
         """Parameters of a typical person; ModelError names those the model gives no value."""
         if missing := [parameter.name for parameter in self.parameters if parameter.value is None]:

@@ -255,3 +255,46 @@ def test_what_was_allowed_stands_in_the_tree():
     assert fine.diagnostics["failed"] == {}
     assert fine.diagnostics["uncertainty"] == "known"
     assert fine.posterior.attrs["uncertainty"] == "known"
+
+
+# ------------------------------------------------------------------------------------------------------------ pictures
+def test_a_forecast_is_drawn_with_its_units(tmp_path):
+    twin = twins.twin(MODEL, KIDNEY, AFTER, seed=1)
+    found = twin.forecast([30.0, 40.0])
+    assert found["units"].values.tolist() == ["mg/L"]
+    assert found["time"].attrs["units"] == "h"
+    later = {"time": [30.0], "amt": [400.0], "cmt": ["central"], "ii": [12.0], "addl": [2]}
+    figure = cohorts.plot_forecast(twin, doses=later, target=(2.0, 8.0), log=True)
+    (axis,) = figure.axes
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("time (h)", "concentration (mg/L)")
+    lines = {line.get_marker(): line.get_xdata().tolist() for line in axis.lines if line.get_marker() in ("o", "^")}
+    assert lines["^"] == [0.0, 30.0, 42.0, 54.0]
+    assert any(line.get_xdata().tolist() == SEEN["time"] for line in axis.lines)
+    one, other = (cohorts.plot_forecast(found, record=twin.record) for _ in range(2))
+    for name, drawn in (("a", one), ("b", other)):
+        drawn.savefig(tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    plain = cohorts.plot_forecast(cohorts.twin(lines_of_one(), record(), predict, seed=1), [5.0, 6.0])
+    assert plain.axes[0].get_ylabel() == "y"
+    group = twins.twin_cohort(MODEL, KIDNEY, [AFTER], seed=1)
+    with pytest.raises(cohorts.PopulationError, match="got several patients"):
+        cohorts.plot_forecast(group.forecast([30.0]))
+    with pytest.raises(cohorts.PopulationError, match="wanted limits by name"):
+        cohorts.plot_forecast(found, target={"effect": (0.0, 1.0)})
+
+
+def lines_of_one():
+    return lines(shares={"levels": {"usual": 0.99, "high": 0.01}})
+
+
+def test_a_twin_takes_changes_out_of_a_nonmem_table():
+    import pandas as pd
+
+    table = pd.DataFrame({"ID": 1, "TIME": [0.0, 6.0, 10.0, 14.0, 20.0, 26.0], "AMT": [400.0, 0, 0, 0, 0, 0],
+                          "EVID": [1, 0, 2, 0, 2, 0], "DV": [0.0, 5.4, 0.0, 3.6, 0.0, 2.9], "CMT": 1,
+                          "crcl": [120.0, 120.0, 60.0, 60.0, 20.0, 20.0], "age": 70.0})  # fmt: skip
+    (found,) = twins.records(engine.read_nonmem(table), MODEL)
+    assert found.covariates["crcl"].at(12.0) == 60.0
+    assert found.covariates["age"] == 70.0
+    wanted, got = (twins.twin(MODEL, KIDNEY, r, seed=1).summary()["mean"] for r in (AFTER, found))
+    np.testing.assert_allclose(got, wanted)
