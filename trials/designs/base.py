@@ -12,6 +12,7 @@ from trials.randomisation import Rng, randomise
 
 if TYPE_CHECKING:
     from trials.monitoring.looks import Looks
+    from trials.monitoring.reestimation import Reestimation
 
 
 class Design(ABC):
@@ -58,6 +59,11 @@ class Design(ABC):
     @property
     def looks(self) -> Looks | None:
         """When the trial is looked at before its end, and what stops it there; None: analysed once, when complete."""
+        return None
+
+    @property
+    def reestimation(self) -> Reestimation | None:
+        """How the size is decided anew at an interim look; None: it is not."""
         return None
 
     def duration(self, follow_up: float) -> float:

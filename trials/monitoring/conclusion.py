@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from trials.analyses.base import analyse
+from trials.monitoring.adaptive import Adaptive
 from trials.monitoring.monitor import Monitor
 from trials.monitoring.plan import sides
 from trials.monitoring.stopping import outcomes, statistic, stopped
@@ -37,6 +38,8 @@ def concluded(protocol: Protocol, data: xr.Dataset, complete: float) -> tuple[di
     """
     if protocol.design.looks is not None:
         return _monitored(protocol, data, complete)
+    if protocol.design.reestimation is not None:
+        return Adaptive(protocol, data, complete).concluded()
     found = analyse(protocol.analyses, data)
     made = {f"outcome.{name}": found[name].values for name in map(str, found.data_vars)}
     last = data["enrolled"].values.max(axis=1, keepdims=True) + float(protocol.design.duration(complete))

@@ -106,3 +106,19 @@ def _seen(owner: str, data: xr.Dataset, now: Day) -> Array:
     if f"{owner}_exposure" in data:
         return now.after(data[f"{owner}_exposure"].values)
     return now.after(float(data[owner].attrs.get("at", now.complete)))
+
+
+def kept(data: xr.Dataset, who: Array) -> xr.Dataset:
+    """Leave out of the data of a parallel trial who is not kept, bool (replicate, subject), as if never randomised."""
+    made = {}
+    for name, variable in data.data_vars.items():
+        if variable.dims[:2] != ("replicate", "subject"):
+            made[name] = variable
+            continue
+        where = who.reshape(who.shape + (1,) * (variable.ndim - 2))
+        if variable.dtype == bool:
+            made[name] = variable.copy(data=variable.values & where)
+        else:
+            none = -1 if name == "arm" or "names" in variable.attrs else np.nan
+            made[name] = variable.copy(data=np.where(where, variable.values, none))
+    return xr.Dataset(made, coords=data.coords, attrs=data.attrs)

@@ -50,9 +50,7 @@ class Looks:
         if self.by in ("events", "follow_up"):
             self._counts()
         if self.observed and not self.boundary.spends:
-            raise refuse(
-                "design.observed", True, "false, or a boundary that spends alpha"
-            )
+            raise refuse("design.observed", True, "false, or a boundary that spends alpha")
         if self.observed and self.by == "calendar" and self.maximum is None:
             raise refuse("design.maximum", None, "the planned number of events or subjects, for design.observed")
 

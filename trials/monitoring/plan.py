@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trials.errors import TrialError
+from trials.monitoring.reestimation import Unblinded
 
 if TYPE_CHECKING:
     from trials.analyses.base import Analysis
+    from trials.monitoring.looks import Looks
     from trials.protocol import Protocol
 
 
@@ -19,25 +21,37 @@ def check_looks(protocol: Protocol) -> None:
     TrialError
         Naming the field, what it got and what it wanted.
     """
-    looks = protocol.design.looks
-    if looks is None:
-        return
+    looks, again = protocol.design.looks, protocol.design.reestimation
+    if looks is not None:
+        _analysis(protocol, looks.monitored)
+        _endpoint(protocol, looks)
+        _sided(protocol, looks.monitored, looks.boundary.sided)
+        looks.boundary(looks.fractions)
+    if again is not None:
+        _analysis(protocol, again.monitored)
+        if isinstance(again.rule, Unblinded):
+            _sided(protocol, again.monitored, 1)
+
+
+def _analysis(protocol: Protocol, monitored: str) -> None:
     names = [analysis.name for analysis in protocol.analyses]
-    if looks.monitored not in names:
-        raise TrialError(f"design.monitored: got {looks.monitored!r}, wants an analysis; there are {', '.join(names)}")
-    endpoints = [endpoint.name for endpoint in protocol.endpoints]
-    if looks.endpoint and looks.endpoint not in endpoints:
-        known = ", ".join(endpoints)
+    if monitored not in names:
+        raise TrialError(f"design.monitored: got {monitored!r}, wants an analysis; there are {', '.join(names)}")
+    if not protocol.analysis(monitored).decides:
+        raise TrialError(f"design.monitored: analysis {monitored} decides nothing; wants one with a test")
+
+
+def _endpoint(protocol: Protocol, looks: Looks) -> None:
+    names = [endpoint.name for endpoint in protocol.endpoints]
+    if looks.endpoint and looks.endpoint not in names:
+        known = ", ".join(names)
         raise TrialError(f"design.endpoint: got {looks.endpoint!r}, wants an endpoint; there are {known}")
-    analysis = protocol.analysis(looks.monitored)
-    if not analysis.decides:
-        raise TrialError(f"design.monitored: analysis {looks.monitored} decides nothing; wants one with a test")
-    sided = 2 if sides(analysis) == "two-sided" else 1
-    if looks.boundary.sided != sided:
-        raise TrialError(
-            f"design.boundary.sided: got {looks.boundary.sided}, but analysis {looks.monitored} is {sides(analysis)}"
-        )
-    looks.boundary(looks.fractions)
+
+
+def _sided(protocol: Protocol, monitored: str, given: int) -> None:
+    alternative = sides(protocol.analysis(monitored))
+    if given != (2 if alternative == "two-sided" else 1):
+        raise TrialError(f"design.boundary.sided: got {given}, but analysis {monitored} is {alternative}")
 
 
 def sides(analysis: Analysis) -> str:
