@@ -144,6 +144,14 @@ def measurements(population: Population, data: IndividualData, output: str = "")
     return tuple(made)
 
 
+def units_of(data: IndividualData, measured: tuple[Measurements, ...], predict: Any) -> dict[str, str]:
+    """Units of ``time`` and of what was observed: as the data say in ``attrs``, or else ``predict.units``."""
+    told = {str(n): str(u) for n, u in getattr(predict, "units", {}).items()}
+    own = {name: str(data.observations[name].attrs.get("units", "")) for name in ("time", "dv")}
+    alone = {one.output: own["dv"] for one in measured if one.whole and own["dv"]}
+    return told | alone | ({"time": own["time"]} if own["time"] else {})
+
+
 def _outputs(population: Population, data: IndividualData, output: str) -> NDArray[Any]:
     count = data.observations.sizes["observation"]
     if "output" not in data.observations:

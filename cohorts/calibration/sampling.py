@@ -26,7 +26,7 @@ from cohorts.calibration.people import (
     told_apart,
 )
 from cohorts.calibration.prior_density import log_prior
-from cohorts.calibration.rows import Measurements, measurements
+from cohorts.calibration.rows import Measurements, measurements, units_of
 from cohorts.calibration.starts import Starts, medians, starts
 from cohorts.drawing.cohort import stamp
 from cohorts.drawing.streams import Stream, generator
@@ -109,8 +109,7 @@ def calibrate(
     predict
         The equations: individual parameters, PyTensor variables (subject) by name and in the order of the data's
         subjects, to the model's value at every row of `cohorts.requests`, (row). Where occasions are told apart, a
-        parameter that differs between them is (subject, occasion). If it has a mapping ``units``, pictures show the
-        units of outputs and of ``time``; those in ``attrs["units"]`` of the data's ``time`` and ``dv`` go before.
+        parameter that differs between them is (subject, occasion). Pictures show its ``units``, if it has such a mapping.
     seed
         Non-negative whole number.
     output
@@ -365,19 +364,10 @@ def _given(fit: _Fit) -> dict[str, xr.Dataset]:
     for v in fit.population.variables:
         if v.name in covariates:
             given[v.name].attrs = {k: x for k, x in v.attributes().items() if k in ("units", "long_name", "levels")}
-    units, observed = _units(fit), _group(fit, seen, ())
-    for name in observed.data_vars:
-        observed[name].attrs["units"] = units.get(str(name), "")
-    given["time"].attrs["units"] = units.get("time", "")
+    units, observed = units_of(data, fit.measured, fit.predict), _group(fit, seen, ())
+    for name, column in (*observed.data_vars.items(), ("time", given["time"])):
+        column.attrs["units"] = units.get(str(name), "")
     return {"observed_data": observed, "constant_data": given}
-
-
-def _units(fit: _Fit) -> dict[str, str]:
-    """Units of time and of what was observed, as the data say them, or else the equations."""
-    told = {str(n): str(u) for n, u in getattr(fit.predict, "units", {}).items()}
-    own = {name: fit.data.observations[name].attrs.get("units", "") for name in ("time", "dv")}
-    alone = {one.output: str(own["dv"]) for one in fit.measured if one.whole and own["dv"]}
-    return told | alone | ({"time": str(own["time"])} if own["time"] else {})
 
 
 def _judge(tree: xr.DataTree, fit: _Fit, gates: Gates, allow: Collection[str], run: Mapping[str, Any]) -> None:

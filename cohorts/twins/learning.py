@@ -9,16 +9,17 @@ import xarray as xr
 
 from cohorts.drawing.cohort import fitted, learned, population_values
 from cohorts.drawing.streams import Stream, derived
-from cohorts.errors import PopulationError
+from cohorts.errors import CalibrationError, PopulationError
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 from cohorts.twins.pareto import LIMIT, effective, smoothed
 from cohorts.twins.particles import Particles, Settings, sample
-from cohorts.twins.patient import LEAST, Basis, Graph, Twin, TwinCohort, judged
+from cohorts.twins.patient import LEAST, Basis, Graph, Twin, TwinCohort
 from cohorts.twins.problem import problem_of
 from cohorts.twins.records import PatientRecord, Predict
 
 UNCERTAINTY = ("mixed", "centred")
+ADVICE = "take more particles, or method='nuts', which needs no proposal"
 
 
 def twin(
@@ -192,3 +193,31 @@ def _reweighted(old: TwinCohort, new: TwinCohort) -> Particles:
         return p._replace(k=np.array([np.inf]))
     weight, k = smoothed(ratio)
     return p._replace(log_ratio=ratio, weight=weight, k=k)
+
+
+def judged(twin: Twin, allow: Sequence[str]) -> Twin:
+    """The twin with what failed recorded; one whose weights cannot be trusted is refused.
+
+    Raises
+    ------
+    CalibrationError
+        Naming the failed check and what to do; `allow` may name ``pareto_k`` and ``ess``.
+    """
+    if unknown := sorted(set(allow) - {"pareto_k", "ess"}):
+        raise PopulationError(f"allow: got {unknown}, wanted some of ['ess', 'pareto_k']")
+    d = twin.diagnostics
+    approximate = d["method"] == "laplace"
+    failed: dict[str, str] = {}
+    if not d["pareto_k"] < LIMIT and d["method"] != "nuts":
+        advice = "the normal distribution about the mode is far from the posterior; take method='importance'"
+        failed["pareto_k"] = f"Pareto k is {d['pareto_k']:.2f}, wanted < {LIMIT}: {advice if approximate else ADVICE}"
+    if not d["ess"] >= LEAST:
+        failed["ess"] = f"effective sample size is {d['ess']:.0f}, wanted >= {LEAST:g}: {ADVICE}"
+    fatal = {k: v for k, v in failed.items() if k not in allow}
+    if fatal:
+        raise CalibrationError(
+            f"the twin of {twin.record.name} may not be used. {'; '.join(fatal.values())}. To go on all the same, "
+            f"which is recorded: allow={tuple(fatal)!r}",
+            twin.posterior,
+        )
+    return Twin(replace(twin.group, failed=failed))

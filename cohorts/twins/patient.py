@@ -1,7 +1,7 @@
 """The twin of one patient, and those of many: posteriors that learn, foretell and find doses."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from cohorts.drawing.cohort import stamp
 from cohorts.drawing.streams import Stream, generator
-from cohorts.errors import CalibrationError, PopulationError
+from cohorts.errors import PopulationError
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 from cohorts.twins import forecasting, weighted
@@ -29,7 +29,6 @@ type Graph = Callable[[PatientRecord, xr.Dataset], Any]
 
 LEAST = 400.0 * (1.0 - 1e-9)
 """Effective sample size below which a posterior is not to be used; 400 but for rounding."""
-ADVICE = "take more particles, or method='nuts', which needs no proposal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,36 +366,3 @@ class Twin:
         from cohorts.twins.recommending import recommend
 
         return recommend(self, target, plan, **search)
-
-
-def judged(twin: Twin, allow: Sequence[str]) -> Twin:
-    """The twin with what failed recorded; one whose weights cannot be trusted is refused.
-
-    Raises
-    ------
-    CalibrationError
-        Naming the failed check and what to do; `allow` may name ``pareto_k`` and ``ess``.
-    """
-    if unknown := sorted(set(allow) - {"pareto_k", "ess"}):
-        raise PopulationError(f"allow: got {unknown}, wanted some of ['ess', 'pareto_k']")
-    d = twin.diagnostics
-    approximate = d["method"] == "laplace"
-    failed: dict[str, str] = {}
-    if not d["pareto_k"] < LIMIT and d["method"] != "nuts":
-        advice = "the normal distribution about the mode is far from the posterior; take method='importance'"
-        failed["pareto_k"] = f"Pareto k is {d['pareto_k']:.2f}, wanted < {LIMIT}: {advice if approximate else ADVICE}"
-    if not d["ess"] >= LEAST:
-        failed["ess"] = f"effective sample size is {d['ess']:.0f}, wanted >= {LEAST:g}: {ADVICE}"
-    fatal = {k: v for k, v in failed.items() if k not in allow}
-    if fatal:
-        raise CalibrationError(
-            f"the twin of {twin.record.name} may not be used. {'; '.join(fatal.values())}. To go on all the same, "
-            f"which is recorded: allow={tuple(fatal)!r}",
-            twin.posterior,
-        )
-    return Twin(replace(twin.group, failed=failed))
-
-
-def with_particles(group: TwinCohort, particles: Particles, how: str) -> TwinCohort:
-    """The same patients with other particles."""
-    return replace(group, particles=particles, history=(*group.history, how))
