@@ -109,7 +109,7 @@ def calibrate(
     predict
         The equations: individual parameters, PyTensor variables (subject) by name and in the order of the data's
         subjects, to the model's value at every row of `cohorts.requests`, (row). Where occasions are told apart, a
-        parameter that differs between them is (subject, occasion). Pictures show its ``units``, if it has such a mapping.
+        parameter that differs between them is (subject, occasion). Pictures show its mapping ``units``, if any.
     seed
         Non-negative whole number.
     output
