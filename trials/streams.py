@@ -8,11 +8,13 @@ random numbers, so that differences between them are not Monte Carlo noise. Stre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from zlib import crc32
 
 import numpy as np
+
+from cohorts.drawing import seeding
 
 BLOCK = 256
 """Subjects in one block of addressed numbers; part of the address, so never a setting."""
@@ -36,6 +38,7 @@ class Stream(IntEnum):
     INTERCURRENT = 213
     ENROLMENT = 220
     IMPUTATION = 230
+    SAMPLER = 231
 
 
 def generator(seed: int, stream: Stream, replicate: int, *address: int) -> np.random.Generator:
@@ -48,13 +51,11 @@ def normals(
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Draw standard normal numbers (replicate, subject, *each); `item` separates, say, one measurement from the next.
 
-    Whole blocks are drawn and cut, so subject `i` has the same numbers whatever the number of subjects.
+    A block that is cut short has the first rows of a whole one, so subject `i` has the same numbers whatever their number.
     """
     out = np.empty((len(replicates), subjects, *each))
-    for row, replicate in enumerate(replicates):
-        for block, start in enumerate(range(0, subjects, BLOCK)):
-            drawn = generator(seed, stream, replicate, block, item).standard_normal((BLOCK, *each))
-            out[row, start : start + BLOCK] = drawn[: subjects - start]
+    for rows, rng in _blocks(out, seed, stream, replicates, item):
+        rng.standard_normal(out=rows)
     return out
 
 
@@ -63,11 +64,25 @@ def uniforms(
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Draw uniform numbers on [0, 1) (replicate, subject, *each), addressed as those of `normals`."""
     out = np.empty((len(replicates), subjects, *each))
-    for row, replicate in enumerate(replicates):
-        for block, start in enumerate(range(0, subjects, BLOCK)):
-            drawn = generator(seed, stream, int(replicate), block, item).random((BLOCK, *each))
-            out[row, start : start + BLOCK] = drawn[: subjects - start]
+    for rows, rng in _blocks(out, seed, stream, replicates, item):
+        rng.random(out=rows)
     return out
+
+
+def _blocks(
+    out: np.ndarray, seed: int, stream: Stream, replicates: Sequence[int], item: int
+) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
+    """Each replicate's block of subjects and the generator that fills it from the first subject on."""
+    for block, start in enumerate(range(0, out.shape[1], BLOCK)):
+        made = seeding.generators(seed, int(stream), replicates, block, item)
+        for rows, rng in zip(out[:, start : start + BLOCK], made, strict=True):
+            yield rows, rng
+
+
+def addressed(seed: int, stream: Stream, replicates: range) -> Callable[[int], np.random.Generator]:
+    """Give the generator of each of some replicates, fresh at each call; quicker than `generator` one by one."""
+    words = seeding.states(seed, int(stream), replicates)
+    return lambda replicate: seeding.at(words[replicates.index(replicate)])
 
 
 def item(name: str) -> int:
