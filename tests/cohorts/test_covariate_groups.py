@@ -105,6 +105,22 @@ def test_wrong_genotype_is_named(change, says):
         genotype(**change)
 
 
+def test_poor_metabolisers_of_cyp2d6_by_ancestry():
+    """Two alleles without function: 0.4 to 5.4 % across world populations (Gaedigk 2017, doi:10.1038/gim.2016.80)."""
+    found = {}
+    for ancestry in ("European", "Sub-Saharan African", "East Asian", "South Asian", "Admixed American"):
+        written = {"model": "genotype", "gene": "CYP2D6", "panel": "cyp2d6", "ancestry": ancestry}
+        made = read_model("cyp2d6", Node("cyp2d6", written), {})
+        drawn = made.values(np.random.default_rng(1).random((200_000, 2)), {})["cyp2d6"]
+        none = {"*3", "*4", "*5", "*68+*4"}
+        poor = [set(pair.split("/")) <= none for pair in made.levels]
+        found[ancestry] = float(np.array(poor)[drawn].mean())
+        assert sum(made.groups[0][1]) == pytest.approx(1.0)
+    assert found["European"] == pytest.approx(0.217**2, abs=0.002)
+    assert max(found.values()) < 0.054
+    assert found["East Asian"] < 0.004 < found["Sub-Saharan African"] < found["European"]
+
+
 def test_frequencies_that_do_not_sum_to_one_are_refused():
     written = {"model": "genotype", "gene": "G", "source": "made up", "alleles": {"all": {"a": 0.5, "b": 0.4}}}
     with pytest.raises(PopulationError, match=r"alleles.all: got numbers that sum to 0\.9"):
