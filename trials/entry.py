@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from trials.protocol import Protocol
-from trials.streams import Stream, generator
+from trials.streams import Stream, addressed
 
 DIMS = ("replicate", "subject")
 
@@ -25,7 +25,7 @@ def enrolled(protocol: Protocol, patients: xr.Dataset, replicates: range, seed: 
     if protocol.enrolment is None:
         return patients.assign(enrolled=(DIMS, np.zeros(shape), about))
     screened = patients["candidates"].values if "candidates" in patients else np.ones(shape, dtype=np.int64)
-    found = protocol.enrolment(lambda r: generator(seed, Stream.ENROLMENT, r), replicates, screened)
+    found = protocol.enrolment(addressed(seed, Stream.ENROLMENT, replicates), replicates, screened)
     made = patients.assign(enrolled=(DIMS, found.enrolled, about))
     if not protocol.enrolment.site_names:
         return made
@@ -39,10 +39,7 @@ def enrolled(protocol: Protocol, patients: xr.Dataset, replicates: range, seed: 
 def randomised(protocol: Protocol, patients: xr.Dataset, replicates: range, seed: int) -> tuple[xr.Dataset, np.ndarray]:
     """Allocate enrolled patients: the patients with their ``stratum``, and arms int (replicate, subject, period)."""
     design, method = protocol.design, protocol.randomisation
-
-    def rng(replicate: int) -> np.random.Generator:
-        return generator(seed, Stream.RANDOMISATION, replicate)
-
+    rng = addressed(seed, Stream.RANDOMISATION, replicates)
     if method is None:
         return patients, design.assign(rng, replicates)
     stratum, names = method.strata(patients)

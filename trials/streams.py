@@ -51,7 +51,7 @@ def normals(
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Draw standard normal numbers (replicate, subject, *each); `item` separates, say, one measurement from the next.
 
-    A block that is cut short has the first rows of a whole one, so subject `i` has the same numbers whatever their number.
+    A short block has the first rows of a whole one, so subject `i` has the same numbers however many follow.
     """
     out = np.empty((len(replicates), subjects, *each))
     for rows, rng in _blocks(out, seed, stream, replicates, item):
@@ -75,8 +75,7 @@ def _blocks(
     """Each replicate's block of subjects and the generator that fills it from the first subject on."""
     for block, start in enumerate(range(0, out.shape[1], BLOCK)):
         made = seeding.generators(seed, int(stream), replicates, block, item)
-        for rows, rng in zip(out[:, start : start + BLOCK], made, strict=True):
-            yield rows, rng
+        yield from zip(out[:, start : start + BLOCK], made, strict=True)
 
 
 def addressed(seed: int, stream: Stream, replicates: range) -> Callable[[int], np.random.Generator]:

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cohorts.drawing.screening import LEAST, Screened, blocks, screen
-from cohorts.drawing.streams import Stream, generator
+from cohorts.drawing.streams import Stream, generator, generators
 from cohorts.errors import PopulationError
 from cohorts.specification.individuals import individual
 from cohorts.specification.parameters import Parameter
@@ -185,7 +185,7 @@ def picked_values(
     """The same values, and the ``chain`` and ``draw`` of the posterior that each replicate took, (replicate)."""
     coefficients = population.coefficients
     sizes = [len(c.quantities) for c in coefficients]
-    u = np.array([generator(seed, Stream.POPULATION, r).random(sum(sizes)) for r in numbers])
+    u = np.array([rng.random(sum(sizes)) for rng in generators(seed, Stream.POPULATION, numbers)])
     ends = np.cumsum(sizes)
     values = {
         c.name: _from_prior(c, np.maximum(u[:, end - size : end], LEAST))
@@ -207,7 +207,7 @@ def _from_posterior(
 ) -> tuple[dict[str, Array], dict[str, NDArray[np.int64]]]:
     group = fitted(population, posterior)
     total = group.sizes["chain"] * group.sizes["draw"]
-    picked = np.array([generator(seed, Stream.POSTERIOR, r).integers(total) for r in numbers])
+    picked = np.array([rng.integers(total) for rng in generators(seed, Stream.POSTERIOR, numbers)])
     names = learned(population, posterior)
     stacked = {name: group[name].transpose("chain", "draw", ...).to_numpy() for name in names}
     chain, draw = np.divmod(picked, group.sizes["draw"])
@@ -253,15 +253,13 @@ def deviations(
     changing = [p.name for p in population.parameters if p.between_occasion]
     z = np.empty((len(varying), len(numbers), n, 1))
     k = np.empty((len(changing), len(numbers), n, occasions))
-    for row, r in enumerate(numbers):
-        for block, subjects in blocks(n):
-            size = subjects.stop - subjects.start
-            if varying:
-                z[:, row, subjects, 0] = (
-                    generator(seed, Stream.SUBJECTS, r, block).standard_normal((size, len(varying))).T
-                )
-            for o in range(occasions if changing else 0):
-                rng = generator(seed, Stream.OCCASIONS, r, block, o)
+    for block, subjects in blocks(n):
+        size = subjects.stop - subjects.start
+        if varying:
+            for row, rng in enumerate(generators(seed, Stream.SUBJECTS, numbers, block)):
+                z[:, row, subjects, 0] = rng.standard_normal((size, len(varying))).T
+        for o in range(occasions if changing else 0):
+            for row, rng in enumerate(generators(seed, Stream.OCCASIONS, numbers, block, o)):
                 k[:, row, subjects, o] = rng.standard_normal((size, len(changing))).T
     return dict(zip(varying, z, strict=True)), dict(zip(changing, k, strict=True))
 

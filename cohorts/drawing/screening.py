@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cohorts.covariates.base import draw_all, width
 from cohorts.covariates.eligibility import PROBE, Counts, enrol, require_acceptance
-from cohorts.drawing.streams import BLOCK, Stream, generator
+from cohorts.drawing.streams import BLOCK, Stream, generator, generators
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 
@@ -72,10 +72,9 @@ def screen(population: Population, n: int, seed: int, numbers: range) -> Screene
 def _unscreened(population: Population, n: int, seed: int, numbers: range) -> dict[str, NDArray[Any]]:
     count = sum(width(entry) for entry in population.covariates)
     u = np.empty((len(numbers), n, count))
-    for row, r in enumerate(numbers):
-        for block, subjects in blocks(n):
-            rng = generator(seed, Stream.COVARIATES, r, block)
-            u[row, subjects] = rng.random((subjects.stop - subjects.start, count))
+    for block, subjects in blocks(n) if count else []:
+        for row, rng in enumerate(generators(seed, Stream.COVARIATES, numbers, block)):
+            rng.random(out=u[row, subjects])
     return draw_all(population.covariates, np.maximum(u, LEAST, out=u))
 
 

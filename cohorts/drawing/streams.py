@@ -3,10 +3,13 @@
 Numbers 100 to 199 belong to this package, so that no other package can draw the same sequence from the same seed.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from cohorts.drawing import seeding
 from cohorts.errors import PopulationError
 
 BLOCK = 256
@@ -56,6 +59,12 @@ def generator(seed: int, stream: Stream, *address: int) -> np.random.Generator:
         If the seed is not a non-negative whole number.
     """
     return np.random.Generator(np.random.PCG64(sequence(seed, stream, *address)))
+
+
+def generators(seed: int, stream: Stream, *address: ArrayLike) -> Iterator[np.random.Generator]:
+    """Generators at many addresses, whose parts are broadcast against each other: those of `generator`, in C order."""
+    sequence(seed, stream)
+    return seeding.generators(int(seed), int(stream), *address)
 
 
 def derived(seed: int, stream: Stream, *address: int) -> int:

@@ -57,8 +57,12 @@ def test_no_address_is_used_twice(population, monkeypatch):
         used.append(address)
         return generator(seed, *address)
 
+    def recording_several(seed, *address):
+        return (recording(seed, *one) for one in zip(*(part.ravel().tolist() for part in np.broadcast_arrays(*address)), strict=False))
+
     for module in ("cohort", "screening"):
         monkeypatch.setattr(f"cohorts.drawing.{module}.generator", recording)
+        monkeypatch.setattr(f"cohorts.drawing.{module}.generators", recording_several)
     draw(population, BLOCK + 1, 3, seed=1, posterior=posterior_of(population), occasions=2)
     assert len(used) == len(set(used)) == 3 * (2 + 2 * (2 + 2))
 
