@@ -108,7 +108,7 @@ def trial_data(analysis, replicates=12, n=30):
     values = rng.lognormal(3, 0.3, arm.shape)
     values[1, 0, 0], values[2] = np.nan, np.nan
     if analysis.measure in ("survival", "repeated"):
-        return longitudinal(analysis.measure, values[..., 0], arm[..., 0], rng)
+        return longitudinal(analysis.measure, values[..., 0], arm[..., 0], arms, rng)
     values = as_measured(analysis.measure, values, rng)
     made = xr.Dataset({"value": (dims, values), "arm": (dims, arm, {"names": arms})})
     made["weight"] = (dims[:2], 70 + 10 * rng.standard_normal((replicates, n)))
@@ -116,10 +116,10 @@ def trial_data(analysis, replicates=12, n=30):
     return made.assign_coords(replicate=np.arange(100, 100 + replicates))
 
 
-def longitudinal(kind, values, arm, rng):
+def longitudinal(kind, values, arm, names, rng):
     """Times to event, or repeated measurements with a baseline, of parallel groups."""
     dims = ("replicate", "subject")
-    made = xr.Dataset({"arm": (dims, arm, {"names": ["one", "two"]})})
+    made = xr.Dataset({"arm": (dims, arm, {"names": names})})
     made["weight"] = (dims, 70 + 10 * rng.standard_normal(arm.shape))
     made["stratum"] = (dims, rng.integers(0, 2, arm.shape), {"names": ["a", "b"]})
     if kind == "survival":

@@ -16,6 +16,7 @@ from trials.analyses.cox import Cox
 from trials.analyses.fleming_harrington import FlemingHarrington
 from trials.analyses.kaplan_meier import KaplanMeier
 from trials.analyses.log_rank import LogRank
+from trials.analyses.log_rank_arms import LogRankArms
 from trials.analyses.maxcombo import MaxCombo
 from trials.analyses.milestone import Milestone
 from trials.analyses.modestly_weighted import ModestlyWeighted
@@ -26,6 +27,7 @@ from trials.analyses.survival_quantile import SurvivalQuantile
 from trials.analyses.tarone_ware import TaroneWare
 from trials.analyses.weibull import Weibull
 
+ARMS = {"name": "it", "endpoint": "os", "arms": ("old", "new", "other")}
 RANKS = {
     "log-rank": (LogRank(**TWO), lambda _: 1.0),
     "early": (FlemingHarrington(**TWO, rho=1, gamma=0), lambda at: at.s),
@@ -304,6 +306,32 @@ def test_strata_are_compared_within():
     assert LogRank(**TWO, strata=("s",))(missing)["n"][0] == (data["s"][0] != 2).sum()
 
 
+def test_several_arms():
+    """Two arms are the log-rank test; three have a trend, here against a loop over event times."""
+    data = drawn(tied=True, arms=3, n=90)
+    two, pair = LogRankArms(**ARMS | {"arms": ("old", "new")})(data), LogRank(**TWO)(data)
+    for name in ("statistic", "p", "estimate", "se", "lower", "upper", "n", "events"):
+        np.testing.assert_allclose(two[name], pair[name], rtol=1e-8, err_msg=name)
+    np.testing.assert_allclose(two["chi_square"], pair["statistic"] ** 2, rtol=1e-10)
+    found = LogRankArms(**ARMS, scores=(0, 1, 5), strata=("s",))(data).isel(replicate=0)
+    one, score, variance = data.isel(replicate=0), 0.0, 0.0
+    dose = np.array([0.0, 1.0, 5.0])[one["arm"].values]
+    for s in range(3):
+        here = (one["s"] == s).values
+        time, event = one["os"].values[here], one["os_event"].values[here]
+        for t in np.unique(time[event]):
+            risk, dead = dose[here][time >= t], dose[here][event & (time == t)]
+            n, d = risk.size, dead.size
+            score += dead.sum() - d * risk.mean()
+            variance += d * risk.var() * ((n - d) / (n - 1) if n > 1 else 0.0)
+    assert found["statistic"] == pytest.approx(score / math.sqrt(variance), rel=1e-10)
+    assert LogRankArms(**ARMS)(data.isel(subject=data["arm"][0].values != 2, replicate=[0]))["failed"].item()
+    doubled = LogRankArms(**ARMS, scores=(0, 2, 10), strata=("s",))(data).isel(replicate=0)
+    assert doubled["estimate"] == pytest.approx(found["estimate"].item() / 2, rel=1e-9)
+    swapped = LogRankArms(**ARMS, scores=(5, 4, 0), strata=("s",), alternative="less")(data).isel(replicate=0)
+    assert swapped["statistic"] == pytest.approx(found["statistic"].item(), rel=1e-9)
+
+
 def one_replicate(time, event, arm):
     return made(np.array([time], float), np.array([event]), np.array([arm]))
 
@@ -352,6 +380,9 @@ WRONG = [
     (lambda: Cox(**TWO, others=("old",)), "analysis.others"),
     (lambda: Cox(**TWO, ties="exact"), "analysis.ties"),
     (lambda: RestrictedMean(**TWO, tau=0), "analysis.tau"),
+    (lambda: LogRankArms(**ARMS, scores=(0, 1)), "analysis.scores"),
+    (lambda: LogRankArms(**ARMS, scores="dose"), "analysis.scores"),
+    (lambda: LogRankArms(**ARMS, question="any", alternative="less"), "analysis.alternative"),
     (lambda: Milestone(**TWO, time=3, margin=0.1), "analysis.margin"),
     (lambda: LogRank(**TWO)(drawn().drop_vars("os_event")), "os_event"),
     (lambda: LogRank(**TWO)(drawn().assign(os=drawn()["os"] - 100)), "at least 0"),
@@ -384,6 +415,7 @@ TRUTHS = [
     (Cox(**TWO, covariates=("x",)), math.log(0.7)),
     (MaxCombo(**TWO), math.log(0.7)),
     (FlemingHarrington(**TWO, rho=0, gamma=1), math.log(0.7)),
+    (LogRankArms(**ARMS | {"arms": ("old", "new")}, scores=(0, 2)), math.log(0.7) / 2),
     (Weibull(**TWO), -math.log(0.7)),
     (RestrictedMean(**TWO, tau=12), 10 / 0.7 * (1 - math.exp(-1.2 * 0.7)) - 10 * (1 - math.exp(-1.2))),
     (Milestone(**TWO, time=6), math.exp(-0.42) - math.exp(-0.6)),
@@ -419,13 +451,16 @@ BASE = {
     LogRank: {"strata": ()}, FlemingHarrington: {"rho": 0.0, "gamma": 1.0}, ModestlyWeighted: {"delay": 3.0},
     TaroneWare: {"power": 1.0}, MaxCombo: {}, Cox: {"others": ()}, RestrictedMean: {"tau": 8.0}, Weibull: {},
     Milestone: {"time": 5.0, "transform": "plain"}, KaplanMeier: {"time": 5.0}, SurvivalQuantile: {},
+    LogRankArms: {},
 }  # fmt: skip
 OTHER = {
     "name": "that", "endpoint": "pfs", "test": "other", "control": "other", "arm": "old", "alternative": "less",
     "margin": 0.1, "alpha": 0.2, "strata": ("s",), "covariates": ("x",), "others": ("other",), "ties": "breslow",
     "method": "score", "rho": 1.0, "gamma": 2.0, "delay": 6.0, "power": 0.5, "weights": ((0, 0), (1, 1)), "tau": 6.0,
     "contrast": "ratio", "time": 4.0, "transform": "log", "level": 0.8, "share": 0.4,
+    "arms": ("old", "other"), "scores": (0, 1, 5), "question": "any",
 }  # fmt: skip
+FIELD_NAMES = {kind: tuple(kind.__dataclass_fields__) for kind in BASE}
 FIELDS = [(kind, name) for kind in BASE for name in kind.__dataclass_fields__]
 
 
@@ -433,7 +468,7 @@ FIELDS = [(kind, name) for kind in BASE for name in kind.__dataclass_fields__]
 def test_every_field_changes_an_output(kind, name):
     data = drawn(n=90, arms=3, tied=True)
     data = data.assign(pfs=data["os"] * 0.9, pfs_event=data["os_event"])
-    roles = ONE if "arm" in kind.__dataclass_fields__ else TWO
+    roles = next(each for role, each in (("arm", ONE), ("arms", ARMS), ("test", TWO)) if role in FIELD_NAMES[kind])
     base, changed = ({**roles, **BASE[kind], **more} for more in ({}, {name: OTHER[name]}))
     one, two = kind(**base)(data), kind(**changed)(data)
     assert not one.identical(two)

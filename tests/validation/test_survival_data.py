@@ -13,6 +13,7 @@ from scipy import stats
 from trials.analyses.cox import Cox
 from trials.analyses.kaplan_meier import KaplanMeier
 from trials.analyses.log_rank import LogRank
+from trials.analyses.log_rank_arms import LogRankArms
 from trials.analyses.rmst import RestrictedMean
 from trials.analyses.survival.curve import curve, restricted_mean
 from trials.analyses.survival_quantile import SurvivalQuantile
@@ -70,6 +71,15 @@ def test_log_rank(name):
     found, wanted = compared(LogRank, name), REFERENCE[NAMES[name]]
     assert found["statistic"] ** 2 == pytest.approx(wanted["logrank_chisq"], **PRINTED)
     assert found["p"] == pytest.approx(wanted["logrank_p"], **PRINTED)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_log_rank_of_all_arms(name):
+    wanted = REFERENCE[NAMES[name]]
+    found = LogRankArms(name="it", endpoint="time", arms=ARMS[name], question="any")(study(name)).isel(replicate=0)
+    assert found["chi_square"] == pytest.approx(wanted["logrank_chisq"], **PRINTED)
+    assert found["df"] == wanted["logrank_df"]
+    assert found["p"] == pytest.approx(wanted["logrank_p"], rel=1e-3, abs=0)  # theirs is 1 less a number next to 1
 
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])

@@ -54,7 +54,7 @@ class Group(NamedTuple):
 class TimeToEvent(Analysis):
     """An analysis of times to event, whose true effect is the estimand in a large number of virtual patients.
 
-    The true effect is `effect` of all virtual patients under every arm together, followed up to the end of the protocol
+    The true effect is `pooled` of all virtual patients under every arm together, followed up to the end of the protocol
     and not censored before: averages over the population and its uncertainty, not over trials. Its Monte Carlo error
     is that of groups of draws of the population, or of subjects when there is one draw: of their own effects when they
     are large, else by a jackknife (Efron & Stein 1981, doi:10.1214/aos/1176345462).
@@ -70,8 +70,11 @@ class TimeToEvent(Analysis):
         """Names of the arms: test and control, or one alone."""
 
     @abstractmethod
-    def effect(self, group: Group) -> np.ndarray:
-        """Return the estimand (replicate,), on the scale of the estimate, as it is in these subjects."""
+    def pooled(self, time: np.ndarray, event: np.ndarray, arm: np.ndarray) -> np.ndarray:
+        """Return the estimand (replicate,), on the scale of the estimate, as it is in subjects of `arms_analysed`.
+
+        Times, events and the index of the arm are (replicate, subject); who has no time is in no arm, -1.
+        """
 
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: ARG002 - there is none to compute
         """Refuse: the effect is no mean over subjects; see `truth`."""
@@ -107,8 +110,8 @@ class TimeToEvent(Analysis):
         """Return the effect in the subjects of all draws, from one array (draw, subject) for each arm."""
         pairs = [separate(unit.reshape(1, -1)) for unit in units]
         time, event = (np.concatenate(parts, axis=1) for parts in zip(*pairs, strict=True))
-        test = np.arange(time.shape[1]) < units[0].size
-        return float(self.effect(Group(time, event, np.isfinite(time), test[None, :] & np.isfinite(time)))[0])
+        arm = np.repeat(np.arange(len(units)), [unit.size for unit in units])[None, :]
+        return float(self.pooled(time, event, np.where(np.isfinite(time), arm, -1))[0])
 
 
 def _by_draw(values: np.ndarray) -> np.ndarray:
@@ -137,6 +140,14 @@ class TwoArms(TimeToEvent):
     def arms_analysed(self) -> tuple[str, ...]:
         """Test, control."""
         return self.test, self.control
+
+    @abstractmethod
+    def effect(self, group: Group) -> np.ndarray:
+        """Return the estimand (replicate,), on the scale of the estimate, as it is in these subjects."""
+
+    def pooled(self, time: np.ndarray, event: np.ndarray, arm: np.ndarray) -> np.ndarray:
+        """Return the estimand in test and control together (replicate,)."""
+        return self.effect(Group(time, event, arm >= 0, arm == 0))
 
     @property
     def level(self) -> float:
@@ -192,6 +203,14 @@ class OneArm(TimeToEvent):
     def arms_analysed(self) -> tuple[str, ...]:
         """The arm."""
         return (self.arm,)
+
+    @abstractmethod
+    def effect(self, group: Group) -> np.ndarray:
+        """Return what is estimated (replicate,), as it is in these subjects."""
+
+    def pooled(self, time: np.ndarray, event: np.ndarray, arm: np.ndarray) -> np.ndarray:
+        """Return what is estimated in all subjects (replicate,)."""
+        return self.effect(Group(time, event, arm >= 0, arm >= 0))
 
     @property
     def scale(self) -> str:

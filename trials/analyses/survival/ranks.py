@@ -130,3 +130,23 @@ def fleming_harrington(sets: RiskSets, rho: float, gamma: float) -> np.ndarray:
     survival = pooled_survival(sets)
     weights: np.ndarray = survival**rho * np.maximum(1 - survival, 0.0) ** gamma
     return weights
+
+
+def several(sets: Sequence[Sequence[RiskSets]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return log-rank scores (replicate, arm) of several arms under equal hazards, and their covariance.
+
+    ``sets`` has for each arm the risk sets of every stratum, with that arm as test. Scores sum to 0, so the covariance
+    (replicate, arm, arm) is singular; Kalbfleisch & Prentice (2002), section 1.5.
+    """
+    count, arms = len(sets[0][0].time), len(sets)
+    score, covariance = np.zeros((count, arms)), np.zeros((count, arms, arms))
+    for strata in zip(*sets, strict=True):
+        n, d = strata[0].at_risk, strata[0].events
+        spread = d * np.where(d > 1, (n - d) / np.maximum(n - 1, 1), 1.0)
+        shares = [expected_share(each, 0.0) for each in strata]
+        for i, each in enumerate(strata):
+            score[:, i] += (each.events_test - d * shares[i]).sum(axis=1)
+            covariance[:, i, i] += (spread * shares[i]).sum(axis=1)
+            for j in range(arms):
+                covariance[:, i, j] -= (spread * shares[i] * shares[j]).sum(axis=1)
+    return score, covariance
