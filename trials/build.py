@@ -84,7 +84,7 @@ def protocol(config: Config) -> Protocol:
         population=cohorts.load_population(section(config, "population")),
         arms=arms,
         design=make("design", section(config, "design"), arms=names),
-        measurements=tuple(_measurement(name, spec) for name, spec in section(config, "measurements").items()),
+        measurements=tuple(_measurement(name, spec) for name, spec in (config.get("measurements") or {}).items()),
         endpoints=read_endpoints(config),
         analyses=_makes(config, "analyses"),
         solver=make("solver", section(config, "solver")),

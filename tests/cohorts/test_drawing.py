@@ -58,7 +58,8 @@ def test_no_address_is_used_twice(population, monkeypatch):
         return generator(seed, *address)
 
     def recording_several(seed, *address):
-        return (recording(seed, *one) for one in zip(*(part.ravel().tolist() for part in np.broadcast_arrays(*address)), strict=False))
+        parts = [part.ravel().tolist() for part in np.broadcast_arrays(*address)]
+        return (recording(seed, *one) for one in zip(*parts, strict=True))
 
     for module in ("cohort", "screening"):
         monkeypatch.setattr(f"cohorts.drawing.{module}.generator", recording)
