@@ -82,8 +82,15 @@ def cox(time, event, columns, strata, ties):
     return best.x, -best.fun
 
 
+def covariance(loss, at, step=1e-3):
+    """Inverse of the second differences of minus a log-likelihood."""
+    moves = step * np.eye(len(at))
+    pairs = [[[loss(at + i * a + j * b) for i in (1, -1) for j in (1, -1)] for a in moves] for b in moves]
+    return np.linalg.inv(np.array(pairs) @ np.array([1, -1, -1, 1]) / (4 * step**2))
+
+
 def weibull(time, event, columns):
-    """Coefficients, shape and log-likelihood by a general optimiser."""
+    """Coefficients, shape, log-likelihood and standard errors by a general optimiser and finite differences."""
 
     def loss(state):
         shape = np.exp(state[-1])
@@ -93,4 +100,4 @@ def weibull(time, event, columns):
     start = np.append(np.zeros(columns.shape[1]), 0.0)
     start[0] = np.log(time.mean())
     best = optimize.minimize(loss, start, method="BFGS", options={"gtol": 1e-7})
-    return best.x[:-1], np.exp(best.x[-1]), -best.fun
+    return best.x[:-1], np.exp(best.x[-1]), -best.fun, np.sqrt(np.diag(covariance(loss, best.x)))

@@ -156,9 +156,10 @@ def test_weibull():
     for replicate in range(2):
         one = data.isel(replicate=replicate)
         columns = np.stack([np.ones(one.sizes["subject"]), one["arm"] == 1, one["x"]], axis=-1)
-        beta, shape, value = weibull(one["os"].values, one["os_event"].values, columns)
+        beta, shape, value, se = weibull(one["os"].values, one["os_event"].values, columns)
         row = found.isel(replicate=replicate)
         assert row["estimate"] == pytest.approx(beta[1], abs=1e-5)
+        assert row["se"] == pytest.approx(se[1], rel=1e-4)
         assert row["shape"] == pytest.approx(shape, rel=1e-5)
         assert row["log_likelihood"] == pytest.approx(value, abs=1e-8)
     again = [Weibull(**TWO)(data.assign(os=data["os"] * np.exp(0.001 * h * (data["arm"] == 1)))) for h in (-1, 1)]
