@@ -22,8 +22,6 @@ DENSITY = 2.0
 """Nodes for every standard deviation of the narrowest increment; the error is then below 1e-10."""
 FEWEST, MOST = 24, 2048
 """Nodes that are used at least and at most; ``MOST`` is enough for increments of a thousandth."""
-ROUNDING = 1e-13
-"""Steps of a bound that are noise: without one, the last bound of a trial that cannot stop early is exactly z_{1-α}."""
 CELLS = 2_000_000
 """Transition densities that are in memory at once."""
 
@@ -135,7 +133,7 @@ def upper_bound(density: Density, information: Array, probability: Array, drift:
             break
         part = Density(density.nodes[open_], density.mass[open_], density.information[open_])
         step = _newton(part, information[open_], (bound[open_], probability[open_]), drift[open_])
-        bound[open_] -= np.where(np.abs(step) > ROUNDING, step, 0.0)
+        bound[open_] -= step
         open_ = open_[np.abs(step) > 1e-11]
     return bound
 

@@ -126,8 +126,12 @@ class _State:
         return Density(self.whole.nodes[self.held], self.whole.mass[self.held], self.whole.information[self.held])
 
     def go(self, region: tuple[Array, Array], drift: Array) -> None:
-        """Let the trials within the region go on."""
-        onward = advance(self.density, self.here, region, drift)
+        """Let the trials within the region go on; a look at which none can stop leaves them as they are, exactly."""
+        can = (region[0] > -np.inf) | (region[1] < np.inf)
+        self.held, self.here = self.held[can], self.here[can]
+        if not self.held.size:
+            return
+        onward = advance(self.density, self.here, (region[0][can], region[1][can]), drift[can])
         if self.held.size == len(self.whole.information):
             self.whole = onward
             return
