@@ -252,6 +252,19 @@ def test_estimates_after_the_trial(drift, binding):
         assert stats.kstest(found.p, "uniform").pvalue > 1e-3
 
 
+@pytest.mark.parametrize("sided", [1, 2])
+def test_repeated_intervals_cover_at_all_looks_together(sided):
+    bounds, drift, trials_ = b.Pocock(alpha=0.05, sided=sided)([0.3, 0.6, 1]), 1.5, 40_000
+    rates = bounds.information_rates
+    noise = np.random.default_rng(6).standard_normal((trials_, 3))
+    score = (drift * np.diff(rates, prepend=0) + np.sqrt(np.diff(rates, prepend=0)) * noise).cumsum(axis=1)
+    limits = [b.repeated_interval(bounds, k + 1, score[:, k] / np.sqrt(rates[k])) for k in range(3)]
+    low = np.stack([lower for lower, _ in limits], axis=1)
+    high = np.stack([upper for _, upper in limits], axis=1)
+    missed = (low > drift).any(axis=1) | ((high < drift).any(axis=1) & (sided == 2))
+    assert missed.mean() == pytest.approx(0.05, abs=3.5 * np.sqrt(0.05 * 0.95 / trials_))
+
+
 def test_p_value_by_another_integration():
     bounds = b.OBrienFleming()([0.3, 0.6, 1])
     found = b.final_analysis(bounds, [1, 2, 3], [3.9, 2.0, 1.5], level=0.9)

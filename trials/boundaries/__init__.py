@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trials.boundaries.base import Boundary as Boundary
     from trials.boundaries.base import Bounds as Bounds
     from trials.boundaries.estimating import final_analysis as final_analysis
+    from trials.boundaries.estimating import repeated_interval as repeated_interval
     from trials.boundaries.futility import BetaSpending as BetaSpending
     from trials.boundaries.futility import FutilityBounds as FutilityBounds
     from trials.boundaries.haybittle_peto import HaybittlePeto as HaybittlePeto
@@ -62,7 +63,7 @@ _NAMES = {
     "accruing": ("SurvivalPlan", "dropout_hazard", "expected_events", "expected_subjects", "time_of_events"),
     "alpha_spending": ("AlphaSpending",),
     "base": ("Boundary", "Bounds"),
-    "estimating": ("final_analysis",),
+    "estimating": ("final_analysis", "repeated_interval"),
     "futility": ("BetaSpending", "FutilityBounds"),
     "haybittle_peto": ("HaybittlePeto",),
     "means": ("power_means", "sample_size_means"),

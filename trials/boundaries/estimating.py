@@ -42,6 +42,27 @@ class FinalAnalysis(NamedTuple):
     upper: Array
 
 
+def repeated_interval(bounds: Bounds, look: int, z: ArrayLike) -> tuple[Array, Array]:
+    """Return the repeated confidence interval of the drift at a look, whether or not the trial stops there.
+
+    Jennison & Turnbull (1989), doi:10.1111/j.2517-6161.1989.tb01433.x: all intervals of a trial cover the drift with
+    probability 1 - α (two-sided designs) or each limit with 1 - α (one-sided ones).
+
+    Parameters
+    ----------
+    bounds
+        Boundary at its information rates.
+    look
+        The look, from 1.
+    z
+        Statistic there, of any shape.
+    """
+    stage, stat = _stopped(bounds, np.asarray([look]), np.asarray(z, float).ravel(), sides=(1, 2))
+    half, root = bounds.efficacy[stage[0]], np.sqrt(bounds.information_rates[stage[0]])
+    shape = np.shape(z)
+    return ((stat - half) / root).reshape(shape), ((stat + half) / root).reshape(shape)
+
+
 def final_analysis(bounds: Bounds, look: ArrayLike, z: ArrayLike, *, level: float = 0.95) -> FinalAnalysis:
     """Return p value, median-unbiased estimate and confidence interval of trials that have stopped.
 
@@ -156,9 +177,9 @@ def _solved(over: Callable[[Array, Array], Array], start: Array, slope: float, b
     return point
 
 
-def _stopped(bounds: Bounds, look: Array, z: Array) -> tuple[Array, Array]:
+def _stopped(bounds: Bounds, look: Array, z: Array, sides: tuple[int, ...] = (1,)) -> tuple[Array, Array]:
     looks = bounds.information_rates.size
-    if bounds.sided == 2:
+    if bounds.sided not in sides:
         raise refuse("bounds.sided", 2, "1: the ordering is that of a one-sided design with half the level")
     if not ((look == np.floor(look)) & (look >= 1) & (look <= looks)).all():
         raise refuse("look", look.tolist()[:3], f"looks from 1 to {looks}")

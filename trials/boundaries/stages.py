@@ -51,6 +51,7 @@ def crossing(information: Array, efficacy: Array, futility: Array, drift: Array)
         Expected Z (row,) at information 1.
     """
     upper, lower = np.zeros(information.shape), np.zeros(information.shape)
+    last = information.shape[1] - 1
     for at, state in _groups(information):
         for look in range(information.shape[1]):
             held = state.hold(information[at, look])
@@ -59,7 +60,8 @@ def crossing(information: Array, efficacy: Array, futility: Array, drift: Array)
                 region, effect = (futility[rows, look], efficacy[rows, look]), drift[rows]
                 upper[rows, look] = above(state.density, state.here, region[1], effect)
                 lower[rows, look] = below(state.density, state.here, region[0], effect)
-                state.go(region, effect)
+                if look < last:
+                    state.go(region, effect)
     return Crossing(upper, lower)
 
 
@@ -84,7 +86,7 @@ def boundary_values(
         2: the trial also stops at or below minus the efficacy bound; without futility bounds.
     """
     upper, lower = np.full(information.shape, np.inf), np.full(information.shape, -np.inf)
-    spent = np.isnan(futility.bounds).any()
+    spent, last = np.isnan(futility.bounds).any(), information.shape[1] - 1
     for (at, null), (_, other) in zip(_groups(information), _groups(information), strict=True):
         for look in range(information.shape[1]):
             held = null.hold(information[at, look])
@@ -98,8 +100,9 @@ def boundary_values(
             )
             upper[rows, look], lower[rows, look] = high, low
             floor = -high if sided == 2 else low if binding else np.full_like(low, -np.inf)
-            null.go((floor, high), np.zeros(rows.size))
-            if spent:
+            if look < last:
+                null.go((floor, high), np.zeros(rows.size))
+            if spent and look < last:
                 other.go((low, high), drift[rows])
     return upper, lower
 
