@@ -87,12 +87,15 @@ class Enrolment:
         Candidates by the first criterion they failed, in the order of the criteria, (group, criterion).
     any_failed
         Candidates that failed a criterion, whatever else they failed, (group, criterion).
+    position
+        Which candidate of the group each patient was, from 1, (group, size); 0 past the wanted number.
     """
 
     values: dict[str, Values]
     screened: Counts
     first_failed: Counts
     any_failed: Counts
+    position: Counts
 
 
 def read_eligibility(
@@ -248,7 +251,11 @@ def enrol(
     groups, count = len(target), len(criteria)
     filled = np.zeros(groups, dtype=np.int64)
     made = Enrolment(
-        {}, np.zeros(groups, np.int64), np.zeros((groups, count), np.int64), np.zeros((groups, count), np.int64)
+        {},
+        np.zeros(groups, np.int64),
+        np.zeros((groups, count), np.int64),
+        np.zeros((groups, count), np.int64),
+        np.zeros((groups, size), np.int64),
     )
     attempt, most = 0, 10.0 * size / LEAST
     while (open_ := np.flatnonzero(filled < target)).size:
@@ -280,12 +287,13 @@ def _place(
     enrolled = passed & (place < target[groups, None])
     # Screening of a group stops with its last patient: those after are not looked at.
     seen = place + ~passed < target[groups, None]
+    row, column = np.nonzero(enrolled)
+    made.position[groups[row], place[row, column]] = made.screened[groups[row]] + column + 1
     made.screened[groups] += seen.sum(axis=1)
     failed = ~met & seen
     made.any_failed[groups] += failed.sum(axis=-1).T
     first = failed & (np.cumsum(failed, axis=0) == 1)
     made.first_failed[groups] += first.sum(axis=-1).T
-    row, column = np.nonzero(enrolled)
     for name, found in batch.items():
         if name not in made.values:
             made.values[name] = np.zeros((len(target), size), dtype=found.dtype)

@@ -28,7 +28,7 @@ def draw(
     *,
     posterior: xr.DataTree | None = None,
     occasions: int = 1,
-    sites: int | None = None,
+    sites: int | NDArray[np.integer] | None = None,
     studies: int = 1,
     first: int = 0,
 ) -> xr.Dataset:
@@ -50,8 +50,8 @@ def draw(
     occasions
         Occasions (periods) a patient is seen on.
     sites
-        Sites of the trial, new ones in each replicate; patient i is at site i modulo `sites`. Needed where the
-        population has variability between sites.
+        Sites of the trial, new ones in each replicate; patient i is at site i modulo `sites`. Or the number of every
+        patient's site, from 0, (replicate, subject). Needed where the population has variability between sites.
     studies
         Studies that a replicate consists of, new ones in each; site j (patient j without sites) belongs to study j
         modulo `studies`.
@@ -68,7 +68,8 @@ def draw(
         ``attrs["source"]`` says where its numbers come from. Coordinates ``site`` and ``study`` (subject), where there
         are several; with a posterior ``posterior_chain`` and ``posterior_draw`` (replicate) say which draw it took.
         With eligibility criteria ``screened`` (replicate) counts the candidates, ``failed`` those who failed by the
-        first criterion they failed and ``failed_any`` by each (replicate, criterion): role screening.
+        first criterion they failed and ``failed_any`` by each (replicate, criterion), ``candidates`` (replicate,
+        subject) those screened for each patient, the patient included: role screening.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def draw(
     """
     _whole_numbers(n=n, replicates=replicates, occasions=occasions, studies=studies)
     _whole_numbers(0, first=first)
-    _check_sites(population, sites)
+    _check_sites(population, sites, (replicates, n))
     numbers = range(first, first + replicates)
     values, picked = picked_values(population, seed, numbers, posterior)
     screened = screen(population, n, seed, numbers)
@@ -102,7 +103,8 @@ def draw(
     if occasions > 1:
         cohort = cohort.assign_coords(occasion=np.arange(occasions))
     cohort = cohort.assign(_counts(population, screened))
-    cohort = cohort.assign_coords({kind: ("subject", v) for kind, v in places.items() if v.any()})
+    dims = ("replicate", "subject")
+    cohort = cohort.assign_coords({kind: (dims[2 - v.ndim :], v) for kind, v in places.items() if v.any()})
     cohort = cohort.assign_coords({f"posterior_{name}": ("replicate", v) for name, v in picked.items()})
     return cohort.assign_attrs(stamp(population, seed, posterior))
 
@@ -113,8 +115,13 @@ def _whole_numbers(least: int = 1, **numbers: Any) -> None:
             raise PopulationError(f"{name}: got {value!r}, wanted a whole number >= {least}")
 
 
-def _check_sites(population: Population, sites: int | None) -> None:
-    if sites is not None:
+def _check_sites(
+    population: Population, sites: int | NDArray[np.integer] | None, shape: tuple[int, int]
+) -> None:  # fmt: skip
+    if isinstance(sites, np.ndarray):
+        if sites.shape != shape or sites.dtype.kind not in "iu" or sites.min() < 0:
+            raise PopulationError(f"sites: got shape {sites.shape}, wanted whole numbers from 0, {shape}")
+    elif sites is not None:
         _whole_numbers(sites=sites)
     elif differing := [p.name for p in population.parameters if p.between_site]:
         raise PopulationError(
@@ -123,17 +130,20 @@ def _check_sites(population: Population, sites: int | None) -> None:
         )
 
 
-def _places(n: int, sites: int | None, studies: int) -> dict[str, NDArray[np.intp]]:
-    """Site and study of each patient; no site where none is told."""
+def _places(n: int, sites: int | NDArray[np.integer] | None, studies: int) -> dict[str, NDArray[np.integer]]:
+    """Site and study of each patient, (subject) or (replicate, subject); no site where none is told."""
     subject = np.arange(n)
-    site = subject if sites is None else subject % sites
+    site = subject if sites is None else sites if isinstance(sites, np.ndarray) else subject % sites
     return {**({} if sites is None else {"site": site}), "study": site % studies}
 
 
-def _shared(population: Population, kind: str, where: NDArray[np.intp], seed: int, numbers: range) -> dict[str, Array]:
+def _shared(
+    population: Population, kind: str, where: NDArray[np.integer], seed: int, numbers: range
+) -> dict[str, Array]:  # fmt: skip
     """Standard normal deviation of each patient's site or study by parameter, (replicate, subject, 1)."""
     found = place_deviations(population, kind, int(where.max()) + 1, seed, numbers)
-    return {name: v[:, where, None] for name, v in found.items()}
+    rows = np.broadcast_to(where, (len(numbers), where.shape[-1]))
+    return {name: np.take_along_axis(v, rows, axis=1)[..., None] for name, v in found.items()}
 
 
 def place_deviations(population: Population, kind: str, count: int, seed: int, numbers: range) -> dict[str, Array]:
@@ -168,8 +178,8 @@ def _counts(population: Population, screened: Screened) -> dict[str, Any]:
         return {}
     about = {"role": "screening", "units": "1"}
     names = [c.name for c in population.eligibility]
-    made = {k: (("replicate", "criterion")[: v.ndim], v, about) for k, v in screened.counts.items()}
-    return {**made, "criterion": names}
+    made: dict[str, Any] = {k: (("replicate", "criterion")[: v.ndim], v, about) for k, v in screened.counts.items()}
+    return {**made, "candidates": (("replicate", "subject"), screened.candidates, about), "criterion": names}
 
 
 def population_values(

@@ -28,10 +28,13 @@ class Screened:
     counts
         Candidates ``screened``, (replicate), and those who ``failed`` by the first criterion they failed and
         ``failed_any`` by each, (replicate, criterion); empty without criteria.
+    candidates
+        How many were screened for each patient, the patient included, (replicate, subject); None without criteria.
     """
 
     values: dict[str, NDArray[Any]]
     counts: Mapping[str, Counts] = field(default_factory=dict)
+    candidates: Counts | None = None
 
 
 def blocks(n: int) -> list[tuple[int, slice]]:
@@ -57,16 +60,17 @@ def screen(population: Population, n: int, seed: int, numbers: range) -> Screene
     groups = [(r, block) for r in numbers for block, _ in blocks(n)]
     wanted = [subjects.stop - subjects.start for _ in numbers for _, subjects in blocks(n)]
 
-    def candidates(attempt: int, open_: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+    def batch(attempt: int, open_: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         u = np.stack([_candidates(population, seed, *groups[int(g)], attempt) for g in open_])
         return draw_all(population.covariates, u)
 
-    found = enrol(population.eligibility, candidates, wanted, BLOCK)
+    found = enrol(population.eligibility, batch, wanted, BLOCK)
     shape = (len(numbers), -1)
     values = {name: v.reshape(*shape)[:, :n] for name, v in found.values.items()}
     parts = {"screened": found.screened[:, None], "failed": found.first_failed, "failed_any": found.any_failed}
     sums = {name: v.reshape(len(numbers), -1, v.shape[-1]).sum(axis=1) for name, v in parts.items()}
-    return Screened(values, sums | {"screened": sums["screened"][:, 0]})
+    candidates = np.diff(found.position, axis=1, prepend=0).reshape(*shape)[:, :n]
+    return Screened(values, sums | {"screened": sums["screened"][:, 0]}, candidates)
 
 
 def _unscreened(population: Population, n: int, seed: int, numbers: range) -> dict[str, NDArray[Any]]:

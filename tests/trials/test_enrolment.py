@@ -10,11 +10,14 @@ import pytest
 import yaml
 from scipy import stats
 
-from tests.trials.small import crossover
+import cohorts
+import trials
+from tests.trials.small import SMALL, crossover
 from trials.block import Work, simulate, simulate_block, trial_data
 from trials.enrolment.accrual import Accrual
 from trials.enrolment.base import Enrolment, crossing
 from trials.enrolment.poisson_gamma import PoissonGamma
+from trials.entry import enrolled
 from trials.errors import TrialError
 from trials.making import make
 from trials.streams import Stream, generator
@@ -172,3 +175,25 @@ def test_a_trial_has_its_calendar_and_without_one_its_numbers_stay():
     follow = plain["outcome.duration"][:, 0]
     np.testing.assert_allclose(later["outcome.duration"][:, 0], data["enrolled"].values[:, -1] + follow)
     assert (trial_data(w := Work("x", bare, range(3), 1, None), simulate(w))["enrolled"] == 0).all()
+
+
+def test_those_who_fail_screening_are_waited_for():
+    covariates = {"age": {"unit": "year", "meaning": "age", "distribution": {"normal": {"mean": 50, "sd": 10}},
+                          "source": "made up"}}  # fmt: skip
+    parameters = {"hazard": {"unit": "1/month", "meaning": "hazard", "typical": 0.05, "source": "made up"}}
+    plain = {"name": "made_up", "reference": "nobody", "covariates": covariates, "parameters": parameters}
+    strict = plain | {"eligibility": [{"name": "old", "covariate": "age", "min": 50}]}
+    patients = cohorts.draw(cohorts.load_population(strict), 300, 20, 1)
+    each = patients["candidates"].values
+    assert (each >= 1).all()
+    # the last block's screening stops with its last patient
+    np.testing.assert_array_equal(each.sum(axis=1), patients["screened"].values)
+    assert stats.chisquare(np.bincount(each.ravel())[1:5], 6000 / 2.0 ** np.arange(1, 5), sum_check=False).pvalue > 1e-3
+    few = cohorts.draw(cohorts.load_population(strict), 100, 20, 1)
+    np.testing.assert_array_equal(few["candidates"].values, each[:, :100])
+    base = trials.load("exponential_survival", SMALL, config_dir=Path(__file__).parent / "conf").protocol
+    whole = [enrolled(dataclasses.replace(base, population=p), cohorts.draw(p, 300, 20, 1), range(20), 1)
+             for p in map(cohorts.load_population, (plain, strict))]  # fmt: skip
+    last = [one["enrolled"].values[:, -1] for one in whole]
+    np.testing.assert_allclose(last[0], 12.0)
+    np.testing.assert_allclose(last[1], patients["screened"].values / 25)
