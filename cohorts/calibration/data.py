@@ -119,7 +119,10 @@ def individual_data(data: Any) -> IndividualData:
 def _table(data: Any, name: str) -> xr.Dataset:
     part = getattr(data, name, None)
     if not isinstance(part, xr.Dataset):
-        raise PopulationError(f"data: wanted a Dataset {name} on it, got a {type(data).__name__} without")
+        raise PopulationError(
+            f"data: wanted a Dataset {name} on it, got a {type(data).__name__} without; IndividualData has it, and a "
+            "NONMEM table once it is read"
+        )
     return part
 
 

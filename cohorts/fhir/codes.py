@@ -12,8 +12,9 @@ from cohorts.specification.nodes import Node
 
 LOINC, RXNORM, SNOMED = "http://loinc.org", "http://www.nlm.nih.gov/research/umls/rxnorm", "http://snomed.info/sct"
 UCUM = "http://unitsofmeasure.org"
-PICKS = ("baseline", "first", "last")
-"""Which of several values of a covariate counts: the last one up to the first dose (else the first after it), ..."""
+PICKS = ("baseline", "first", "last", "each")
+"""Which of several values of a covariate counts: the last one up to the first dose (else the first after it), the
+first, the last, or each from its time on."""
 
 
 @dataclass(frozen=True, slots=True)

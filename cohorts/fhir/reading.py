@@ -206,8 +206,8 @@ def _rate(dosage: Mapping[str, Any], drug: Drug, place: str, known: Codes) -> fl
     return 0.0
 
 
-def _covariates(found: _Found, known: Codes, start: datetime) -> dict[str, float | str]:
-    made: dict[str, float | str] = {}
+def _covariates(found: _Found, known: Codes, start: datetime) -> dict[str, Any]:
+    made: dict[str, Any] = {}
     patient, place = found.patient, where(found.patient)
     if known.age and "birthDate" in patient:
         day = born(patient["birthDate"], f"{place}.birthDate")
@@ -220,7 +220,11 @@ def _covariates(found: _Found, known: Codes, start: datetime) -> dict[str, float
         made[known.sex] = levels.get(gender, gender)
     for m in known.covariates:
         own = sorted(((t, i) for i, (t, one, _) in enumerate(found.covariates) if one == m))
-        if own:
+        if len(own) > 1 and m.pick == "each":
+            times = [(t - start).total_seconds() / HOUR for t, _ in own]
+            told = {t: _level(m, found.covariates[i][2], known) for t, (_, i) in zip(times, own, strict=True)}
+            made[m.name] = {"time": list(told), "value": list(told.values())}
+        elif own:
             made[m.name] = _level(m, found.covariates[_picked(m, own, start)][2], known)
     return made
 

@@ -11,6 +11,7 @@ import numpy as np
 from cohorts.errors import PopulationError
 from cohorts.fhir.codes import LOINC, RXNORM, SNOMED, UCUM, Codes, Drug, Measured, load_codes
 from cohorts.twins.records import PatientRecord
+from cohorts.twins.varying import Varying
 
 AGE = "30525-0"
 """LOINC code of an age; written beside the birth date, whose precision is a day."""
@@ -64,7 +65,12 @@ def write_fhir(
 def _resources(record: PatientRecord, known: Codes) -> list[dict[str, Any]]:
     start = record.start or BEGIN
     made = [_patient(record, known, start)]
-    made += [_covariate(record, name, known, start) for name in record.covariates if name != known.sex]
+    for name, value in record.covariates.items():
+        if isinstance(value, Varying):
+            each = zip(value.times, value.values, strict=True)
+            made += [_covariate(record, (name, v), known, start + timedelta(hours=t)) for t, v in each]
+        elif name != known.sex:
+            made.append(_covariate(record, (name, value), known, start))
     seen = record.observations
     made += [_observation(record, i, known, start) for i in range(len(seen["time"]))]
     made += _administrations(record, known, start)
@@ -85,14 +91,15 @@ def _patient(record: PatientRecord, known: Codes, start: datetime) -> dict[str, 
     return made
 
 
-def _covariate(record: PatientRecord, name: str, known: Codes, start: datetime) -> dict[str, Any]:
-    value = record.covariates[name]
+def _covariate(record: PatientRecord, given: tuple[str, float | str], known: Codes, when: datetime) -> dict[str, Any]:
+    name, value = given
     found = [m for m in known.covariates if m.name == name]
     if not found and name == known.age:
         found = [Measured(name, (AGE,), "Age", "a")]
     if not found:
         raise PopulationError(f"{record.name}: covariates.{name}: the mapping has no code for it")
-    made = _base(record, f"{record.name}-{name}".replace("_", "-"), found[0], start)
+    changes = f"-{when:%Y%m%d%H%M%S}" if isinstance(record.covariates[name], Varying) else ""
+    made = _base(record, f"{record.name}-{name}{changes}".replace("_", "-"), found[0], when)
     if not found[0].levels:
         return {**made, "valueQuantity": _quantity(float(value), found[0].unit)}
     back = {level: code for code, level in found[0].levels}

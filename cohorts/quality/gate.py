@@ -47,7 +47,7 @@ class Limits:
     attribute_gain: float = 0.1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Quality:
     """What a cohort is worth and what it risks, beside the limits.
 
@@ -62,6 +62,19 @@ class Quality:
     fidelity: xr.Dataset
     disclosure: xr.Dataset
     limits: Limits
+
+    def __repr__(self) -> str:
+        """Whether it passed; `report` says by how much."""
+        return f"<Quality: {'passed' if self.passed else 'fails ' + ' and '.join(self.failures)}>"
+
+    def report(self) -> pd.DataFrame:
+        """Every measure beside its limit: gate, measure, of what, value, standard error, limit, and whether it passed.
+
+        A tail passes within two standard errors of its limit, anything else as it is measured.
+        """
+        rows = [*_measures(self.fidelity, self.limits), *_risks(self.disclosure, self.limits)]
+        made = pd.DataFrame(rows, columns=["gate", "measure", "of", "value", "se", "limit", "passed"])
+        return made.set_index(["gate", "measure", "of"])
 
     @property
     def failures(self) -> dict[str, str]:
@@ -105,6 +118,54 @@ def assess(
     return Quality(faithful, disclosed, limits or Limits())
 
 
+Row = tuple[str, str, str, float, float, str, bool]
+
+
+def _measures(found: xr.Dataset, limits: Limits) -> list[Row]:
+    """Rows of the report on fidelity."""
+    names, gate = [str(n) for n in found["column"].values], "fidelity"
+    made: list[Row] = []
+    for i, name in enumerate(names):
+        value, se = (float(found[k][i]) for k in ("marginal", "marginal_se"))
+        made.append((gate, "distribution", name, value, se, f"<= {limits.marginal:g}", value <= limits.marginal))
+    for i, j in np.argwhere(np.tri(len(names), k=-1)).tolist():
+        value, se = (float(found[k][i, j]) for k in ("dependence", "dependence_se"))
+        of, passed = f"{names[i]}, {names[j]}", abs(value) <= limits.dependence
+        made.append((gate, "association", of, value, se, f"within {limits.dependence:g} of 0", passed))
+    for i, name in enumerate(names):
+        for side in ("lower", "upper"):
+            value, se = (float(found[k].isel(column=i).sel(side=side)) for k in ("tail", "tail_se"))
+            if np.isfinite(value):
+                within = f"{1 / limits.tail:.3g} to {limits.tail:g}"
+                made.append((gate, f"{side} tail", name, value, se, within, not _stray(value, se, limits)))
+    value, se = float(found["auc"]), float(found["auc_se"])
+    return [*made, (gate, "classifier", "all", value, se, f"<= {limits.auc:g}", value <= limits.auc)]
+
+
+def _risks(found: xr.Dataset, limits: Limits) -> list[Row]:
+    """Rows of the report on disclosure."""
+    gate = "privacy"
+    copies = float(found["identical"] - found["identical_usual"])
+    copies_se = float(np.hypot(found["identical_se"], found["identical_usual_se"]))
+    near, near_se = float(found["near"]), float(found["near_se"])
+    auc, auc_se = float(found["membership_auc"]), float(found["membership_auc_se"])
+    made: list[Row] = [
+        (gate, "copies", "all", copies, copies_se, f"<= {limits.identical:g}", copies <= limits.identical),
+        (gate, "closest record", "all", near, near_se, f">= {limits.near:g}", near >= limits.near),
+        (gate, "membership", "all", auc, auc_se, f"<= {limits.membership_auc:g}", auc <= limits.membership_auc),
+    ]
+    limit = limits.attribute_gain
+    for i, name in enumerate(found["column"].values):
+        gain, se = float(found["attribute_gain"][i]), float(found["attribute_gain_se"][i])
+        made.append((gate, "attribute", str(name), gain, se, f"<= {limit:g}", gain <= limit))
+    return made
+
+
+def _stray(ratio: float, error: float, limits: Limits) -> bool:
+    """Whether a tail's ratio is clearly beyond its limits."""
+    return ratio - 2 * error > limits.tail or ratio + 2 * error < 1 / limits.tail
+
+
 def _unfaithful(found: xr.Dataset, limits: Limits) -> list[str]:
     names = [str(name) for name in found["column"].values]
     said = [
@@ -128,7 +189,7 @@ def _tails(found: xr.Dataset, names: list[str], limits: Limits) -> list[str]:
     for i, name in enumerate(names):
         for side in ("lower", "upper"):
             ratio, error = (float(found[key].isel(column=i).sel(side=side)) for key in ("tail", "tail_se"))
-            if ratio - 2 * error > limits.tail or ratio + 2 * error < 1 / limits.tail:
+            if _stray(ratio, error, limits):
                 wanted = f"wanted within a factor {limits.tail:g}"
                 said.append(f"the {side} tail of {name} holds {ratio:.2f} times what the source's does, {wanted}")
     return said

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cohorts.covariates.base import CovariateModel, Variable, variables
 from cohorts.covariates.eligibility import Criterion
 from cohorts.covariates.given import Covariate
@@ -17,6 +19,7 @@ from cohorts.specification.quantities import Quantity
 from cohorts.specification.residuals import ERRORS, Residual
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pymc as pm
 
     from cohorts.calibration.data import IndividualData
@@ -61,7 +64,7 @@ class Coefficient:
         return (f"{self.name}_level",) if self.levels else ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Population:
     """Covariates, parameters and residual errors of the patients a trial would enrol.
 
@@ -94,6 +97,25 @@ class Population:
     outcomes: tuple[Outcome, ...] = ()
     mixtures: tuple[Mixture, ...] = ()
     eligibility: tuple[Criterion, ...] = ()
+
+    def __repr__(self) -> str:
+        """What it is called and what it has; `table` says the rest."""
+        free = f"{sum(c.free for c in self.coefficients)} of {len(self.coefficients)} values uncertain"
+        parts = {"covariates": self.covariate_names, "measures": tuple(e.output for e in self.endpoints)}
+        rest = [f"{what} {', '.join(names)}" for what, names in parts.items() if names]
+        return f"<Population {self.name}: {'; '.join([', '.join(self.parameter_names), *rest, free])}>"
+
+    def table(self) -> "pd.DataFrame":
+        """Every population-level value, one row each: median, the prior it has, unit, meaning and source."""
+        import pandas as pd
+
+        rows = [
+            (f"{c.name}[{level}]" if c.levels else c.name, q.centre, q.family, *_range(q), c.unit, c.meaning, q.source)
+            for c in self.coefficients
+            for level, q in zip(c.levels or ("",), c.quantities, strict=True)
+        ]
+        names = ["value", "median", "prior", "lower", "upper", "units", "meaning", "source"]
+        return pd.DataFrame(rows, columns=names).set_index("value")
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -223,6 +245,12 @@ class Population:
         from cohorts.calibration.building import build
 
         return build(self, cohort, occasions=occasions, predict=predict, output=output, studies=studies)
+
+
+def _range(q: Quantity) -> tuple[float, float]:
+    """Limits between which 90 % of a prior lies."""
+    low, high = q.quantile(np.array([0.05, 0.95])).tolist() if q.free else (q.values[0], q.values[0])
+    return low, high
 
 
 def _of_output[E: Residual | Outcome](name: str, what: str, rows: tuple[E, ...], output: str) -> E:

@@ -274,3 +274,22 @@ def test_shipped_codes_load(name):
     assert codes.name == name
     assert codes.drugs[0].codes
     assert {m.name for m in codes.outputs} <= {"concentration", "inr"}
+
+
+def test_a_covariate_of_which_each_value_counts_comes_back():
+    codes = copy.deepcopy(CODES)
+    codes["covariates"]["creatinine"]["pick"] = "each"
+    seen = {"time": [5.0], "dv": [8.0], "output": ["concentration"]}
+    course = {"time": [-2.0, 24.0, 48.5], "value": [0.9, 1.6, 2.4]}
+    given = cohorts.PatientRecord(
+        seen,
+        {"time": [0.0], "amt": [500.0], "cmt": ["central"]},
+        {"weight": 70.0, "creatinine": course},
+        "a",
+        datetime(2024, 3, 2, 8, tzinfo=UTC),
+    )
+    (back,) = cohorts.read_fhir(cohorts.write_fhir([given], codes), codes)
+    assert back.covariates == given.covariates
+    assert back.covariates["creatinine"].at(30.0) == 1.6
+    (last,) = cohorts.read_fhir(cohorts.write_fhir([given], codes), CODES)
+    assert last.covariates["creatinine"] == 2.4

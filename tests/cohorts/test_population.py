@@ -1,6 +1,7 @@
 """Reading a population: what is written comes back, what is wrong is named."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,15 @@ def test_residual_of_an_output(population):
     assert population.residual("effect").kind == "lognormal"
     with pytest.raises(PopulationError, match=r"got output '', wanted one of \['concentration', 'effect'\]"):
         population.residual()
+
+
+def test_a_population_says_what_it_is_in_a_line_and_in_a_table(population):
+    assert repr(population).startswith(
+        "<Population made_up: cl, v, f, shift, ka; covariates sex, weight, age; measures"
+    )
+    table = population.table()
+    assert len(table) == sum(len(c.quantities) for c in population.coefficients)
+    assert table.loc["beta_cl_sex[male]", "median"] == pytest.approx(0.3)
+    assert table.loc["cl_pop", "lower"] == pytest.approx(3.0 * math.exp(-1.6448536 * math.sqrt(math.log1p(0.01))))
+    assert table.loc["ka_pop", ["prior", "lower", "upper"]].tolist() == ["fixed", 1.5, 1.5]
+    assert (table["source"] == "made up").sum() > 5

@@ -175,3 +175,21 @@ def test_a_weighted_source_is_not_told_from_what_it_stands_for():
     biased = cohorts.fidelity(_people(7), whole[taken], seed=1, resamples=2)
     assert biased["auc"] > 0.6
     assert biased["pmse_ratio"] > 5
+
+
+def test_the_report_says_what_the_gates_say():
+    rng = np.random.default_rng(0)
+    shuffled = pd.DataFrame({name: rng.permutation(SOURCE[name]) for name in SOURCE})
+    for cohort in (ALIKE, SOURCE, shuffled):
+        found = cohorts.assess(cohort, SOURCE, holdout=HOLDOUT, seed=1)
+        table = found.report()
+        assert set(table.index.get_level_values("gate")) == {"fidelity", "privacy"}
+        assert bool(table["passed"].all()) == found.passed
+        lost = set(table[~table["passed"]].index.get_level_values("gate"))
+        assert lost == set(found.failures)
+        sentences = sum(len(text.split("; ")) for text in found.failures.values())
+        assert int((~table["passed"]).sum()) == sentences
+        assert repr(found) == ("<Quality: passed>" if found.passed else f"<Quality: fails {next(iter(lost))}>")
+    assert table.loc[("fidelity", "association", "weight, height"), "value"] == pytest.approx(
+        float(found.fidelity["dependence"].sel(column="weight", other="height"))
+    )
