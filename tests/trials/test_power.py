@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from trials.errors import TrialError
-from trials.power import bioequivalence, owens_q, sample_size
+from trials.power import LAYOUTS, bioequivalence, owens_q, sample_size
 
 
 def quadrature(df, t, delta, upper):
@@ -70,11 +70,64 @@ def test_the_sample_size_is_the_smallest():
     assert sample_size(0.8, 0.9).n > 256
 
 
+SEQUENCES = {
+    "2x2": ["TR", "RT"],
+    "2x2x3": ["TRT", "RTR"],
+    "2x2x4": ["TRTR", "RTRT"],
+    "2x3x3": ["TRR", "RTR", "RRT"],
+    "3x3": ["TRS", "RST", "STR"],
+    "3x6x3": ["TRS", "TSR", "RTS", "RST", "STR", "SRT"],
+    "4x4": ["TRSU", "RUTS", "USRT", "STUR"],
+}
+
+
+@pytest.mark.parametrize("design", SEQUENCES)
+@pytest.mark.parametrize("extra", [0, 1])
+def test_layouts_are_those_of_least_squares(design, extra):
+    sequences, layout = SEQUENCES[design], LAYOUTS[design]
+    each = 3 if len(sequences) > 2 else 5
+    subjects = [words for words in sequences for _ in range(each)] + sequences[:extra]
+    n, periods = len(subjects), len(sequences[0])
+    letters = sorted({letter for words in sequences for letter in words} - {"R"})
+    rows = []
+    for subject, words in enumerate(subjects):
+        for period, letter in enumerate(words):
+            row = [letter == other for other in letters] + [subject == i for i in range(n)]
+            rows.append(row + [period == i for i in range(1, periods)])
+    columns = np.array(rows, float)
+    assert n * periods - np.linalg.matrix_rank(columns) == layout.per_subject * n - layout.lost
+    variance = np.linalg.inv(columns.T @ columns)[letters.index("T"), letters.index("T")]
+    sizes = [subjects.count(words) for words in sequences]
+    # Of unequal sequences the sum of 1/n is exact for two of them, and an approximation for more.
+    rel = 1e-9 if extra == 0 or design in ("2x2", "2x2x4") else 0.05
+    assert layout.constant * sum(1 / size for size in sizes) == pytest.approx(variance, rel=rel)
+
+
+@pytest.mark.parametrize("design", LAYOUTS)
+def test_power_of_each_layout_by_simulation_of_its_statistics(design):
+    layout, cv, n, ratio = LAYOUTS[design], 0.3, 24, 0.95
+    rng = np.random.default_rng(3)
+    df, trials_ = layout.per_subject * n - layout.lost, 400_000
+    sd = np.sqrt(np.log1p(cv**2))
+    unit = np.sqrt(layout.constant * layout.groups**2 / n)
+    estimate = np.log(ratio) + sd * unit * rng.standard_normal(trials_)
+    half = stats.t.ppf(0.95, df) * sd * np.sqrt(rng.chisquare(df, trials_) / df) * unit
+    passed = ((estimate - half > np.log(0.8)) & (estimate + half < np.log(1.25))).mean()
+    error = 3.5 * np.sqrt(0.25 / trials_)
+    assert float(bioequivalence(cv, n, ratio, design=design)) == pytest.approx(passed, abs=error)
+    found = sample_size(cv, ratio, design=design)
+    assert found.n % layout.groups == 0
+    assert found.power == bioequivalence(cv, found.n, ratio, design=design) >= 0.8
+    assert bioequivalence(cv, found.n - layout.groups, ratio, design=design) < 0.8
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: bioequivalence(0, 24), r"cv: got 0, wanted a fraction above 0"),
         (lambda: bioequivalence(np.array([0.2, -0.1]), 24), r"cv: got -0\.1"),
+        (lambda: bioequivalence(0.2, 24, design="2x5"), r"design: got '2x5', wanted one of 2x2,"),
+        (lambda: bioequivalence(0.2, 5, design="3x6x3"), r"n: got 5, wanted a whole number of 6 or more"),
         (lambda: bioequivalence(0.2, 2), r"n: got 2, wanted a whole number of 3 or more"),
         (lambda: bioequivalence(0.2, 24.5), r"n: got 24\.5"),
         (lambda: bioequivalence(0.2, 24, np.nan), r"ratio: got nan"),
