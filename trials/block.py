@@ -7,6 +7,7 @@ gives the same bits. Workers need neither PyMC nor the posterior's file: draws o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -16,6 +17,7 @@ import engine
 from trials import entry
 from trials.conduct import Conduct, Course, follow_up, noise
 from trials.conduct.database import DIMS, variables
+from trials.consistency import between_sites
 from trials.monitoring.conclusion import concluded
 from trials.protocol import Protocol
 
@@ -58,17 +60,40 @@ def simulate_block(work: Work) -> dict[str, Array]:
 def simulate(work: Work) -> Course:
     """Draw the patients of a block, allocate them and let them go through the trial."""
     protocol, design, replicates = work.protocol, work.protocol.design, work.replicates
-    patients = draw(protocol, design.n, replicates, seed=work.seed, posterior=work.posterior, occasions=design.periods)
+    patients = people(work)
     patients = entry.enrolled(protocol, patients, replicates, work.seed)
     patients, arms = entry.randomised(protocol, patients, replicates, work.seed)
     return Conduct(protocol, patients, noise(protocol, work.seed, replicates, design.n, design.periods)).course(arms)
 
 
+def people(work: Work) -> xr.Dataset:
+    """Draw the patients of a block, at the sites that enrol them where sites differ."""
+    protocol, design = work.protocol, work.protocol.design
+    drawn = partial(
+        draw, protocol, design.n, work.replicates, seed=work.seed, posterior=work.posterior, occasions=design.periods
+    )
+    patients = drawn()
+    if not between_sites(protocol.population):
+        return patients
+    site = entry.enrolled(protocol, patients, work.replicates, work.seed)["site"].values
+    return drawn(sites=site)
+
+
 def draw(
-    protocol: Protocol, n: int, replicates: range, *, seed: int, posterior: xr.DataTree | None, occasions: int
+    protocol: Protocol,
+    n: int,
+    replicates: range,
+    *,
+    seed: int,
+    posterior: xr.DataTree | None,
+    occasions: int,
+    sites: Array | None = None,
 ) -> xr.Dataset:
-    """Draw virtual patients: Dataset (replicate, subject[, occasion]); an occasion is a period."""
-    return cohorts.draw(
+    """Draw virtual patients: Dataset (replicate, subject[, occasion]); an occasion is a period.
+
+    Where sites differ and `sites` (replicate, subject) does not tell them, every patient is at a site of their own.
+    """
+    drawn = cohorts.draw(
         protocol.population if protocol.uncertainty else protocol.population.centred(),
         n,
         len(replicates),
@@ -76,7 +101,9 @@ def draw(
         posterior=posterior,
         occasions=occasions,
         first=replicates.start,
+        sites=sites if sites is not None or not between_sites(protocol.population) else n,
     )
+    return drawn.drop_vars("site", errors="ignore")
 
 
 def trial_data(work: Work, course: Course) -> xr.Dataset:
@@ -126,4 +153,3 @@ def status_counts(status: Array) -> Array:
     codes = np.arange(max(engine.Status) + 1)
     counts: Array = (status.reshape(len(status), -1, 1) == codes).sum(axis=1)
     return counts
-

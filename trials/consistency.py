@@ -14,6 +14,7 @@ from trials.errors import TrialError
 from trials.monitoring.plan import check_looks
 
 if TYPE_CHECKING:
+    from cohorts import Population
     from trials.endpoints.base import Endpoint
     from trials.protocol import Arm, Measurement, Protocol
 
@@ -57,7 +58,18 @@ def _population(protocol: Protocol) -> None:
                 f"population.parameters.{parameter.name}.unit: got {units[parameter.name]!r}, model {model.name} wants "
                 f"{parameter.unit!r}"
             )
+    differing = between_sites(population)
+    if differing and (protocol.enrolment is None or not protocol.enrolment.site_names):
+        raise TrialError(
+            f"enrolment: population {population.name} has variability between sites in {', '.join(differing)}, so an "
+            "enrolment with sites is wanted"
+        )
     _one_of("population.parameters", units, model.parameter_names, f"a parameter of model {model.name}")
+
+
+def between_sites(population: Population) -> list[str]:
+    """Parameters that differ between sites."""
+    return [parameter.name for parameter in population.parameters if parameter.between_site is not None]
 
 
 def _arm(protocol: Protocol, arm: Arm) -> None:

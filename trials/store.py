@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from trials.block import Work, draw, simulate, trial_data
+from trials.block import Work, people, simulate, trial_data
 
 if TYPE_CHECKING:
     from trials.protocol import Protocol, Trial
@@ -34,8 +34,7 @@ def trajectories(trial: Trial, replicates: int, seed: int, posterior: xr.DataTre
 
 def cohort(trial: Trial, replicates: int, seed: int, posterior: xr.DataTree | None) -> xr.Dataset:
     """Virtual patients of the first replicates of the base protocol: Dataset (replicate, subject[, occasion])."""
-    design = trial.protocol.design
-    return draw(trial.protocol, design.n, range(replicates), seed=seed, posterior=posterior, occasions=design.periods)
+    return people(Work("", trial.protocol, range(replicates), seed, posterior))
 
 
 def write(data: xr.Dataset, path: Path) -> None:

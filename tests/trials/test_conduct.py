@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 
 import engine
-from tests.trials.virtual import TIMES, course, data, dosed, everyone, protocol, work
+from tests.trials.virtual import ARMS, TIMES, course, data, dosed, everyone, protocol, work
 from trials.block import simulate_block
 from trials.conduct.adherence import Binomial, Markov
 from trials.conduct.causes.hazard import Hazard
 from trials.conduct.causes.response import Current, LastObserved
 from trials.conduct.causes.rule import Rule
 from trials.conduct.event import IntercurrentEvent
+from trials.consistency import check
+from trials.designs.crossover import Crossover
+from trials.designs.parallel import Parallel
 from trials.endpoints.criterion import Criterion
+from trials.enrolment.poisson_gamma import PoissonGamma
+from trials.errors import TrialError
 from trials.protocol import Measurement
 
 
@@ -302,3 +307,138 @@ def test_blocks_of_any_size_give_the_same_bits():
     parts = [simulate_block(work(made, part)) for part in (range(2), range(2, 5))]
     for name, values in whole.items():
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values, err_msg=name)
+
+
+# ---- crossovers, policies, sites
+def test_whoever_leaves_a_crossover_is_gone_in_later_periods():
+    made = protocol(
+        design=Crossover(("active", "control"), 40, washout=100.0),
+        analyses=(),
+        intercurrent=(event(cause=Hazard(0.004), stops=False, leaves=True),),
+    )
+    found, plain = course(made), course(replace(made, intercurrent=()))
+    starts = np.asarray(found.starts)[:, None]
+    assert found.starts == (0.0, 196.0)
+    gone = starts + np.asarray(TIMES) > found.left[..., None, None]
+    assert gone[:, :, 0].any()
+    assert (~gone[:, :, 1]).any()
+    np.testing.assert_array_equal(np.isnan(found.observed["x"]), gone)
+    np.testing.assert_array_equal(found.true["x"], plain.true["x"])
+    with pytest.raises(TrialError, match=r"intercurrent.stop: in a design with several periods only `leaves`"):
+        replace_checked(made, intercurrent=(event(),))
+
+
+def replace_checked(made, **changes):
+    made = replace(made, **changes)
+    check(made)
+    return made
+
+
+def test_carry_over_of_the_doses_that_were_taken():
+    made = protocol(design=Crossover(("active", "control"), 40, washout=0.0), analyses=())
+    made = dosed(made, active={"adherence": Binomial(0.0)}, control={"adherence": None})
+    found = course(made)
+    active_first = found.arms[..., 0] == 0
+    assert (found.true["x"][active_first][:, 0] == 0).all()
+    assert (found.true["x"][~active_first][:, 1] > 0).all()  # what the control period left
+
+
+class Titration(engine.Policy):
+    """320 mg, doubled for patients below 2 mg/L at 48 h."""
+
+    into, every, until, visits, observes = "depot", 24.0, 96.0, (48.0,), ("concentration",)
+    __slots__ = ()
+
+    def initial(self, covariates):  # noqa: ARG002
+        return np.array(320.0)
+
+    def decide(self, visit, seen, given):  # noqa: ARG002
+        return np.where(seen["concentration"][:, 0] < 2.0, 640.0, 320.0)
+
+
+def test_a_policy_whose_patient_stops_and_misses_doses():
+    made = protocol()
+    arms = (replace(made.arms[0], regimen=None, policy=Titration()), made.arms[1])
+    made = replace_checked(made, arms=arms)
+    late = event(cause=Rule("x", Criterion(above=-99), start=72.0))
+    stopped = replace_checked(made, intercurrent=(late,))
+    found, plain = everyone(stopped, "active"), everyone(made, "active")
+    doubled = plain.observed["x"][..., 2] < 2.0
+    assert doubled.any()
+    assert not doubled.all()
+    amounts = np.where(doubled.reshape(-1, 1), [320, 320, 640, 640], 320)
+    for course_, doses in ((plain, 4), (found, 3)):
+        each = [bateman(course_.patients, [(DAYS[n], 1.0)], TIMES) * amounts[:, [n]] for n in range(doses)]
+        np.testing.assert_allclose(course_.true["x"].reshape(-1, 5), sum(each), rtol=1e-8, atol=1e-10)
+    skipped = everyone(dosed(made, active={"adherence": Binomial(0.0)}), "active")
+    assert (skipped.true["x"] == 0).all()
+    with pytest.raises(TrialError, match=r"intercurrent.stop.arms: arm active has a policy"):
+        replace_checked(made, intercurrent=(event(modify={"cl": 0.5}),))
+    with pytest.raises(TrialError, match=r"measurements.x.missed: got 0.1, but the policy of arm active looks at it"):
+        replace_checked(made, measurements=measured(missed=0.1).measurements)
+
+
+def test_patients_of_one_site_share_what_their_site_has():
+    sites = PoissonGamma(({"name": "all", "sites": 4, "rate": 0.5},))
+    made = protocol()
+    parameters = tuple(
+        replace(p, between_subject=None, between_site=p.between_subject) if p.name == "cl" else p
+        for p in made.population.parameters
+    )
+    made = replace(made, population=replace(made.population, parameters=parameters), design=Parallel(ARMS, 60))
+    with pytest.raises(TrialError, match="enrolment: population made_up has variability between sites in cl"):
+        check(made)
+    made = replace_checked(made, enrolment=sites)
+    patients = course(made).patients
+    for replicate in range(3):
+        each = patients.isel(replicate=replicate)
+        clearances = [np.unique(each["cl"].values[each["site"].values == site]) for site in range(4)]
+        assert [len(one) for one in clearances] == [1] * 4
+        assert len(np.unique(clearances)) == 4
+    assert data(made)["site"].dims == ("replicate", "subject")
+    own = everyone(made, "active").patients["cl"].values
+    assert len(np.unique(own)) == own.size  # the truth is about patients of any site
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cause": Hazard(0.1, effects={"height": 1.0})}, "intercurrent.stop.cause.effects: got 'height'"),
+        ({"cause": LastObserved(0.1, "y", 1.0)}, "intercurrent.stop.cause.measure: got 'y'"),
+        ({"cause": Current(0.1, "effect", 1.0, 1.0)}, "intercurrent.stop.cause.output: got 'effect'"),
+        ({"arms": ("activ",)}, "intercurrent.stop.arms: got 'activ', wants an arm of the design, did you mean"),
+        ({"stops": False, "switch": "third"}, "intercurrent.stop.switch: got 'third'"),
+        ({"modify": {"cll": 1.0}}, "intercurrent.stop.modify: got 'cll'"),
+        ({"rescue": engine.Regimen.parse("1 mg into gut")}, "intercurrent.stop.rescue: got 'gut'"),
+    ],
+)
+def test_events_that_do_not_fit(changes, message):
+    with pytest.raises(TrialError, match=message):
+        protocol(intercurrent=(event(**changes),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"switch": "active"}, "intercurrent.stop.stops: wants false with `switch`"),
+        ({"modify": {"cl": -1.0}}, "intercurrent.stop.modify.cl: wants a factor of at least 0"),
+        ({"cause": 3}, "intercurrent.stop.cause: got 3, wanted a cause"),
+        ({"leaves": 1}, "intercurrent.stop.leaves: got 1, wanted true or false"),
+    ],
+)
+def test_what_no_event_is(changes, message):
+    with pytest.raises(TrialError, match=message):
+        event(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"window": (20.0, 5.0)}, "measurements.x.window: wants how much earlier and later"),
+        ({"missed": 1.0}, "measurements.x.missed: wants a probability below 1"),
+        ({"blq": "none", "lloq": 1.0}, "measurements.x.blq: wants one of zero, half, missing, flagged"),
+    ],
+)
+def test_what_no_measurement_is(changes, message):
+    with pytest.raises(TrialError, match=message):
+        measured(**changes)

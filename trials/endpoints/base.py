@@ -13,8 +13,6 @@ type Array = np.ndarray
 
 EVENT = np.dtype([("time", float), ("event", bool)])
 """Time to an event or to censoring, and which of both, as one array: what the true effect of an analysis sees."""
-COUNT = np.dtype([("count", float), ("exposure", float)])
-"""Number of events and time at risk, likewise."""
 
 
 class Watch(NamedTuple):
@@ -91,17 +89,19 @@ class Found:
 
     @property
     def truth(self) -> Array:
-        """What the true effect of an analysis sees: plain values, or `EVENT` or `COUNT` records."""
+        """What the true effect of an analysis sees: plain values, or `EVENT` records.
+
+        Counts are scaled so that their mean is the rate, sum of counts over sum of times at risk, times the longest
+        time at risk; where that is the same for all they are the counts.
+        """
         if self.event is not None:
-            return _records(EVENT, self.values, self.event)
-        return self.values if self.exposure is None else _records(COUNT, self.values, self.exposure)
-
-
-def _records(kind: np.dtype[np.void], *columns: Array) -> Array:
-    made = np.empty(columns[0].shape, dtype=kind)
-    for name, column in zip(kind.names or (), columns, strict=True):
-        made[name] = column
-    return made
+            made = np.empty(self.values.shape, dtype=EVENT)
+            made["time"], made["event"] = self.values, self.event
+            return made
+        if self.exposure is None:
+            return self.values
+        scaled: Array = self.values * (np.nanmax(self.exposure) / np.nanmean(self.exposure))
+        return scaled
 
 
 class Endpoint(ABC):
