@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("fit", "calibration", "draw", "simulate", "workloads", "stream", "workers", "trial", "mechanistic")
+NAMES = (
+    "fit",
+    "calibration",
+    "draw",
+    "simulate",
+    "workloads",
+    "stream",
+    "workers",
+    "trial",
+    "mechanistic",
+    "bioequivalence",
+)
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->\n"
 NOT_SHOWN = ("median_s", "min_s", "max_s", "times_s", "runs", "first_call_s", "lsoda_times_s")
 
