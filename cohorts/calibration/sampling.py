@@ -1,9 +1,9 @@
 """A population fitted to individual data by Hamiltonian Monte Carlo, with what is needed to judge the fit."""
 
 import json
-import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cohorts.calibration.data import IndividualData, covariate_values, individual_data
-from cohorts.calibration.deviations import can_be_centred
+from cohorts.calibration.chains import ACCEPT, Fit, Predict, Progress, sample
+from cohorts.calibration.data import covariate_values, individual_data
 from cohorts.calibration.diagnosis import ADVICE, Gates, diagnose, divergences, ebfmi
 from cohorts.calibration.linearised import covariates_of, individual_fit
 from cohorts.calibration.people import (
@@ -23,60 +23,17 @@ from cohorts.calibration.people import (
     predictor,
     same_people,
     simulated,
-    told_apart,
 )
 from cohorts.calibration.prior_density import log_prior
 from cohorts.calibration.rows import Measurements, measurements, units_of
-from cohorts.calibration.starts import Starts, medians, starts
 from cohorts.drawing.cohort import stamp
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError, PopulationError
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 
-Predict = Callable[[Mapping[str, Any]], Any]
-Progress = Callable[[str, int, int], None]
-
 CHECKED = 500
 """Draws that the predictive groups hold."""
-
-
-ADAPTATION = "low_rank"
-"""Mass matrix: with many samples a person, a typical value and all deviations from it move together, which a diagonal
-one cannot follow (measured on 60 people: least effective sample size 1726 of 8000 draws, 563 with a diagonal one)."""
-
-LOOK = {"chains": 2, "tune": 300, "draws": 150}
-"""Short run that looks how much the data tell of each person, non-centred."""
-
-INFORMED = 0.5
-"""A parameter is sampled centred where the data leave, on average over the people, less than this share of the variance
-of their standard deviations from the typical value: where they tell more of a person than the population does. There
-the deviations follow the data, and a non-centred sampler would have to move them with the typical value and the SD;
-with less information it is the other way round. Papaspiliopoulos, Roberts & Skold 2007,
-doi:10.1214/088342307000000014; Betancourt & Girolami 2015, arXiv:1312.0906."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """One calibration: what is fitted to what."""
-
-    population: Population
-    data: IndividualData
-    measured: tuple[Measurements, ...]
-    predict: Predict
-    output: str
-    seed: int
-    progress: Progress
-
-    @property
-    def occasions(self) -> int | None:
-        """Number of occasions told apart; None for none."""
-        return told_apart(self.population, self.data)
-
-    @property
-    def number(self) -> int:
-        """Seed of the sampler."""
-        return int(generator(self.seed, Stream.SAMPLER).integers(2**31))
 
 
 def calibrate(
@@ -87,9 +44,9 @@ def calibrate(
     seed: int,
     output: str = "",
     chains: int = 4,
-    tune: int = 1500,
-    draws: int = 2500,
-    target_accept: float = 0.98,
+    tune: int = 1000,
+    draws: int = 1000,
+    target_accept: float | None = None,
     cores: int | None = None,
     gates: Gates | None = None,
     allow: Collection[str] = (),
@@ -114,8 +71,12 @@ def calibrate(
         Non-negative whole number.
     output
         Which output the data measure, where they do not say; may be left out when the population has only one.
-    chains, tune, draws, target_accept, cores
+    chains, tune, draws, cores
         As the sampler has them.
+    target_accept
+        Mean acceptance probability that steps are adapted to. By default 0.9, and where more transitions diverge than
+        the gates let through all is sampled once more with 0.98; attributes ``target_accept`` and ``diverged_before``
+        tell which was kept, and how many diverged before.
     gates
         What the fit must pass; by default R-hat < 1.01, effective sample sizes of bulk and tails > 400, no divergence,
         E-BFMI >= 0.3.
@@ -146,13 +107,14 @@ def calibrate(
     """
     _known(allow)
     whole = individual_data(data)
-    fit = _Fit(population, whole, measurements(population, whole, output), predict, output, seed, progress or _silent)
+    fit = Fit(population, whole, measurements(population, whole, output), predict, output, seed, progress or _silent)
     _one_occasion(fit)
     new_people(population, fit.data, seed=seed, replicates=CHECKED, posterior=None)
-    options = {"chains": chains, "tune": tune, "draws": draws, "target_accept": target_accept, "cores": cores}
-    sampled, seconds = _sample(fit, options)
+    most = math.inf if target_accept is not None or "divergences" in allow else (gates or Gates()).divergences
+    options = {"chains": chains, "tune": tune, "draws": draws, "cores": cores, "target_accept": target_accept or ACCEPT}
+    sampled, run = sample(fit, options, most)
     tree = _complete(fit, sampled)
-    _judge(tree, fit, gates or Gates(), allow, {**options, **seconds})
+    _judge(tree, fit, gates or Gates(), allow, {**options, **run})
     return tree
 
 
@@ -165,7 +127,7 @@ def _known(allow: Collection[str]) -> None:
         raise PopulationError(f"allow: got {unknown}, wanted some of {sorted(ADVICE)}")
 
 
-def _one_occasion(fit: _Fit) -> None:
+def _one_occasion(fit: Fit) -> None:
     """An SD between people estimated from one occasion holds that between occasions too; it must be declared so."""
     for p in fit.population.parameters if fit.occasions is None else ():
         if p.between_subject and p.between_subject.free and p.between_occasion and not p.total:
@@ -175,73 +137,7 @@ def _one_occasion(fit: _Fit) -> None:
             )
 
 
-def _sample(fit: _Fit, options: Mapping[str, Any]) -> tuple[xr.DataTree, dict[str, Any]]:
-    import nutpie
-
-    from cohorts.calibration.building import build
-
-    started = time.perf_counter()
-    fit.progress("compiling the population model", 0, 1)
-    weights = _weights(fit.population)
-    model = build(fit.population, fit.data, occasions=None, predict=fit.predict, output=fit.output, weights=weights)
-    compiled = nutpie.compile_pymc_model(model, initial_points=medians(fit.population, model), jitter_rvs=set())
-    fit.progress("compiling the population model", 1, 1)
-    built, busy = time.perf_counter(), time.process_time()
-    begun = starts(fit.population, compiled, weights, fit.seed)
-    centred = _chosen(fit, begun, options["cores"])
-    tree = nutpie.sample(
-        begun.beginning({name: float(name in centred) for name in weights}, 1),
-        seed=fit.number,
-        adaptation=ADAPTATION,
-        progress_bar=False,
-        save_warmup=False,
-        progress_callback=_told(fit, "sampling the posterior"),
-        **options,
-    )
-    finished = time.perf_counter()
-    if not all(bool(np.isfinite(v).all()) for v in tree["sample_stats"].to_dataset()[["energy"]].values()):
-        raise CalibrationError("the sampler was stopped before all draws were made", tree)
-    spent = {"seconds_compile": built - started, "seconds_sample": finished - built}
-    spent["seconds_cpu"] = time.process_time() - busy
-    return tree, {**spent, "centred": json.dumps(sorted(centred))}
-
-
-def _weights(population: Population) -> dict[str, float]:
-    """Parameters that may be sampled centred, and where they begin: as they must be, or non-centred."""
-    able = [p for p in population.parameters if p.parameterisation != "non-centred" and can_be_centred(population, p)]
-    return {p.name: float(p.parameterisation == "centred") for p in able}
-
-
-def _chosen(fit: _Fit, begun: Starts, cores: int | None) -> set[str]:
-    """Parameters to sample centred: those that say so, and those of which the data tell enough (`INFORMED`)."""
-    import nutpie
-
-    open_ = [n for n, weight in _weights(fit.population).items() if weight == 0.0]
-    told = {p.name for p in fit.population.parameters if p.parameterisation == "centred"}
-    if not open_:
-        return told
-    look = nutpie.sample(
-        begun.beginning(_weights(fit.population), 0),
-        seed=int(generator(fit.seed, Stream.SAMPLER, 1).integers(2**31)),
-        adaptation=ADAPTATION,
-        progress_bar=False,
-        save_warmup=False,
-        progress_callback=_told(fit, "looking how much the data tell of each person"),
-        cores=cores,
-        **LOOK,
-    )
-    spread = {n: float(look["posterior"][f"z_{n}"].var(("chain", "draw")).mean()) for n in open_}
-    return told | {name for name, variance in spread.items() if variance < INFORMED}
-
-
-def _told(fit: _Fit, what: str) -> Callable[[Any], None]:
-    def told(chains: Any) -> None:
-        fit.progress(what, sum(c.finished_draws for c in chains), sum(c.total_draws for c in chains))
-
-    return told
-
-
-def _complete(fit: _Fit, sampled: xr.DataTree) -> xr.DataTree:
+def _complete(fit: Fit, sampled: xr.DataTree) -> xr.DataTree:
     posterior = _described(fit.population, _classified(fit, sampled["posterior"].to_dataset()))
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sampled["sample_stats"].to_dataset()})
     digest = fit.population.digest_of_fit(occasions=fit.occasions is not None)
@@ -259,7 +155,7 @@ def _complete(fit: _Fit, sampled: xr.DataTree) -> xr.DataTree:
     return tree
 
 
-def _classified(fit: _Fit, group: xr.Dataset) -> xr.Dataset:
+def _classified(fit: Fit, group: xr.Dataset) -> xr.Dataset:
     """With a mixture: the class of each person in each draw, and the parameters of that class."""
     if not fit.population.mixtures:
         return group
@@ -292,7 +188,7 @@ def _described(population: Population, group: xr.Dataset) -> xr.Dataset:
     return group
 
 
-def _same_people(fit: _Fit, posterior: xr.Dataset, function: Predictor) -> dict[str, xr.Dataset]:
+def _same_people(fit: Fit, posterior: xr.Dataset, function: Predictor) -> dict[str, xr.Dataset]:
     """The people of the data measured anew, and how likely what was measured is."""
     count = max(1, posterior.sizes["draw"] * posterior.sizes["chain"] // CHECKED)
     thin = posterior.isel(draw=slice(None, None, count))
@@ -309,7 +205,7 @@ def _same_people(fit: _Fit, posterior: xr.Dataset, function: Predictor) -> dict[
     }
 
 
-def _group(fit: _Fit, values: Mapping[str, Array], dims: tuple[str, ...]) -> xr.Dataset:
+def _group(fit: Fit, values: Mapping[str, Array], dims: tuple[str, ...]) -> xr.Dataset:
     """Variables by output, the last dimension that of its observations."""
     rows = {one.output: one for one in fit.measured}
     coords = {rows[n].dim: rows[n].index for n in values if not rows[n].whole}
@@ -322,7 +218,7 @@ def _log_likelihood(one: Measurements, predicted: Array, values: Mapping[str, Ar
         return np.asarray(one.log_likelihood(predicted, own, np))
 
 
-def _new(fit: _Fit, tree: xr.DataTree, function: Predictor) -> dict[str, xr.Dataset]:
+def _new(fit: Fit, tree: xr.DataTree, function: Predictor) -> dict[str, xr.Dataset]:
     """New people, once with the population the data taught and once with the prior one."""
     made: dict[str, xr.Dataset] = {}
     for number, (known, name) in enumerate([(tree, "predictive_check"), (None, "prior_predictive")], start=1):
@@ -339,7 +235,7 @@ def _prior_shaped(group: xr.Dataset, shaped: bool) -> xr.Dataset:
     return group.expand_dims(chain=[0]) if shaped else group.rename(draw="replicate")
 
 
-def _prior(fit: _Fit, people: Mapping[str, Array], values: Mapping[str, Array]) -> xr.Dataset:
+def _prior(fit: Fit, people: Mapping[str, Array], values: Mapping[str, Array]) -> xr.Dataset:
     free = [c for c in fit.population.coefficients if c.free and (c.fitted or fit.occasions is not None)]
     top = {c.name: (("draw", *c.dims), values[c.name]) for c in free}
     levels = {c.dims[0]: list(c.levels) for c in fit.population.coefficients if c.levels and c.free}
@@ -347,7 +243,7 @@ def _prior(fit: _Fit, people: Mapping[str, Array], values: Mapping[str, Array]) 
     return xr.Dataset({**top, **{k: (dims[: v.ndim], v) for k, v in people.items()}}, levels)
 
 
-def _given(fit: _Fit) -> dict[str, xr.Dataset]:
+def _given(fit: Fit) -> dict[str, xr.Dataset]:
     data = fit.data
     seen = {one.output: np.where(one.below, np.nan, one.dv) for one in fit.measured}
     when = np.asarray(data.observations["time"].values, dtype=np.float64)
@@ -370,7 +266,7 @@ def _given(fit: _Fit) -> dict[str, xr.Dataset]:
     return {"observed_data": observed, "constant_data": given}
 
 
-def _judge(tree: xr.DataTree, fit: _Fit, gates: Gates, allow: Collection[str], run: Mapping[str, Any]) -> None:
+def _judge(tree: xr.DataTree, fit: Fit, gates: Gates, allow: Collection[str], run: Mapping[str, Any]) -> None:
     """Stamp the tree and refuse it if a gate fails that may not."""
     failed = gates.failures(tree)
     table = diagnose(tree, individuals=True)

@@ -4,7 +4,9 @@ Priors say little where they are wide, and a proportional error far from the dat
 beyond what a sampler can follow. The population-level values are therefore first brought to a mode with all people
 typical (naive pooled data; Sheiner & Beal 1980, doi:10.1007/BF01060053), which is well posed, as the mode of people's
 own deviations together with the residual error is not. Each chain then begins at its own distance from there, as far
-as the density stays plausible, so that chains that agree still say something.
+as the density stays plausible, so that chains that agree still say something; and with the most probable deviations
+given the population-level values it begins with, which is well posed too: a sampler that begins far from what each
+person's data say spends most of its tuning on the way there.
 """
 
 import ctypes
@@ -30,6 +32,10 @@ SPREAD = 1.0
 """Half width of the uniform jitter, on the scale without limits, as of Stan's and PyMC's."""
 STEPS = 200
 """Most iterations of one search."""
+RELAXED = 60
+"""Most iterations of the search for deviations given the population-level values."""
+BESIDE = 0.7
+"""Half width of the jitter of deviations about these: at a mode the slope tells a sampler nothing of scales."""
 FALL = 5.0
 """Loss of log density by jitter, per dimension, up to which a place is plausible: the typical loss is 0.5."""
 HALVINGS = 12
@@ -90,6 +96,8 @@ class Starts:
         The model compiled by nutpie.
     middle
         Population-level values of the mode, deviations 0, on the scale without limits, non-centred, (dimension).
+    shared
+        Whether each of them is a population-level value.
     weights
         By parameter that may be centred whether it is, 1 or 0, at which `middle` holds: all 0.
     seed
@@ -98,6 +106,7 @@ class Starts:
 
     compiled: Any
     middle: Array
+    shared: NDArray[np.bool_]
     weights: Mapping[str, float]
     seed: int
 
@@ -106,20 +115,26 @@ class Starts:
 
         Two runs of a fit, which differ in `run`, begin at different places.
         """
-        plain, least = Surface(self.compiled), Surface(self.compiled).slope(self.middle)[0] - FALL * len(self.middle)
-        target = _with(self.compiled, weights)
+        plain, target = Surface(self.compiled), _with(self.compiled, weights)
         convert = _converter(plain, Surface(target), [name for name, weight in weights.items() if weight])
 
         def begin(number: int | None = None) -> Array:
             rng = generator(self.seed, Stream.STARTS, TRIES + run, int(number or 0))
-            step = rng.uniform(-SPREAD, SPREAD, len(self.middle))
-            for _ in range(HALVINGS):
-                if plain.slope(self.middle + step)[0] >= least:
-                    return convert(self.middle + step)
-                step *= 0.5
-            return convert(self.middle)
+            place = self.middle + self._plausible(plain, rng.uniform(-SPREAD, SPREAD, len(self.middle)))
+            place = _climbed(plain, place, ~self.shared, RELAXED)[0]
+            return convert(place + np.where(self.shared, 0.0, rng.uniform(-BESIDE, BESIDE, len(place))))
 
         return replace(target, initial_point_func=begin)
+
+    def _plausible(self, plain: Surface, step: Array) -> Array:
+        """A step of the population-level values, halved until the density falls by no more than it may."""
+        step = np.where(self.shared, step, 0.0)
+        least = plain.slope(self.middle)[0] - FALL * int(self.shared.sum())
+        for _ in range(HALVINGS):
+            if plain.slope(self.middle + step)[0] >= least:
+                return step
+            step = 0.5 * step
+        return np.zeros_like(step)
 
 
 def medians(population: Population, model: Any) -> dict[str, float]:
@@ -154,14 +169,14 @@ def starts(population: Population, compiled: Any, weights: Mapping[str, float], 
     found = []
     for i in range(TRIES):
         step: Array = generator(seed, Stream.STARTS, i).uniform(-SPREAD, SPREAD, len(middle))
-        found.append(_climbed(surface, np.where(shared, middle + min(i, 1) * step, middle), shared))
+        found.append(_climbed(surface, np.where(shared, middle + min(i, 1) * step, middle), shared, STEPS))
     best, value = max(found, key=lambda one: one[1])
     if not np.isfinite(value):
         raise CalibrationError(
             "the density of data and parameters is not finite at the prior medians, nor near them: the equations are "
             "undefined there or the data impossible; wanted priors whose medians describe the data roughly"
         )
-    return Starts(compiled, best, weights, seed)
+    return Starts(compiled, best, shared, weights, seed)
 
 
 def _with(compiled: Any, weights: Mapping[str, float]) -> Any:
@@ -177,7 +192,7 @@ def _shared(population: Population, compiled: Any) -> NDArray[np.bool_]:
     return mask
 
 
-def _climbed(surface: Surface, begin: Array, free: NDArray[np.bool_]) -> tuple[Array, float]:
+def _climbed(surface: Surface, begin: Array, free: NDArray[np.bool_], steps: int) -> tuple[Array, float]:
     """A mode over the free unknowns and the log density there."""
     x = begin.copy()
 
@@ -187,7 +202,7 @@ def _climbed(surface: Surface, begin: Array, free: NDArray[np.bool_]) -> tuple[A
         return (-value, -gradient[free]) if np.isfinite(value) else (FAR, np.zeros(len(part)))
 
     if np.isfinite(surface.slope(x)[0]) and free.any():
-        x[free] = optimize.minimize(minus, begin[free], jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
+        x[free] = optimize.minimize(minus, begin[free], jac=True, method="L-BFGS-B", options={"maxiter": steps}).x
     return x, surface.slope(x)[0]
 
 
