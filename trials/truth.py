@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from trials.analyses.base import Effect
+from trials.analyses.repeated import dim
 from trials.block import draw
 from trials.conduct import Conduct, Course, noise
+from trials.endpoints.base import Found
 from trials.protocol import Protocol, Truth
 from trials.streams import TRUTH_FIRST
 
-if TYPE_CHECKING:
-    import xarray as xr
+type Values = np.ndarray | xr.DataArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,10 +45,18 @@ def true_effects(work: TruthWork) -> tuple[Effect, ...]:
     return tuple(analysis.truth(_complete(variables[analysis.endpoint])) for analysis in work.protocol.analyses)
 
 
-def _complete(values: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+def _complete(values: Mapping[str, Values]) -> Mapping[str, Any]:
     """Leave out patients who failed under some arm; the others are then no longer told apart by draw."""
-    there = np.logical_and.reduce([_known(each) for each in values.values()])
-    return values if there.all() else {arm: each[there] for arm, each in values.items()}
+    there = np.logical_and.reduce([_known(np.asarray(each)) for each in values.values()])
+    return values if there.all() else {arm: _of(each, there) for arm, each in values.items()}
+
+
+def _of(values: Values, there: np.ndarray) -> Values:
+    """Values of some patients, (patient[, visit])."""
+    if isinstance(values, xr.DataArray):
+        return xr.DataArray(values.values[there], dims=values.dims[1:], coords=values.coords)
+    chosen: np.ndarray = values[there]
+    return chosen
 
 
 def _known(values: np.ndarray) -> np.ndarray:
@@ -56,7 +66,15 @@ def _known(values: np.ndarray) -> np.ndarray:
     return there if there.ndim == 2 else there.all(axis=-1)
 
 
-def _variables(conduct: Conduct, *, measured: bool) -> Mapping[str, Mapping[str, np.ndarray]]:
+def _labelled(name: str, found: Found) -> Values:
+    """True values (draw, patient), or (draw, patient, visit) with the times of the visits for an analysis to choose."""
+    values = found.truth[:, :, 0]
+    if found.visits is None:
+        return values
+    return xr.DataArray(values, dims=("draw", "patient", dim(name)), coords={dim(name): found.visits})
+
+
+def _variables(conduct: Conduct, *, measured: bool) -> Mapping[str, Mapping[str, Values]]:
     """Every endpoint and estimand, by arm (draw, patient[, visit]); NaN for a failed patient or one it is not about.
 
     An event whose strategy is hypothetical does not happen to the patients of its estimand.
@@ -69,13 +87,13 @@ def _variables(conduct: Conduct, *, measured: bool) -> Mapping[str, Mapping[str,
         return conduct.course(np.full(shape, arms.index(arm)), without=without)
 
     found = {
-        one.name: {arm: one.find(course(arm).seen(measured=measured)).truth[:, :, 0] for arm in arms}
+        one.name: {arm: _labelled(one.name, one.find(course(arm).seen(measured=measured))) for arm in arms}
         for one in protocol.endpoints
     }
     for estimand in protocol.estimands:
         endpoint, without = protocol.endpoint(estimand.variable), frozenset(estimand.events_by("hypothetical"))
         found[estimand.name] = {
-            arm: estimand.find(endpoint, course(arm, without), measured=measured).truth[:, :, 0]
+            arm: _labelled(estimand.name, estimand.find(endpoint, course(arm, without), measured=measured))
             for arm in estimand.treatment
         }
     return found
