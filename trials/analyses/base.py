@@ -98,7 +98,8 @@ class Analysis(ABC):
             The endpoint without measurement error, for each arm, of the same subjects in the same order: any shape.
             A time to event is a structured array with the fields ``time`` and ``event`` (`survival.data.events` makes
             one), censored at the end of the protocol's follow-up and for no other reason; plain numbers are times of
-            events.
+            events. A repeated endpoint is a DataArray (…, subject, visit_<endpoint>) with the planned times as
+            coordinate (`repeated.at_visit`); plain numbers are those at the visit compared.
         """
 
     @abstractmethod
