@@ -121,8 +121,8 @@ def test_every_field_changes_an_output():
     others = {
         "endpoint": "z", "test": "x", "control": "x", "effect_mean": 90.0, "effect_sd": 0.1, "intercept_mean": 200.0,
         "intercept_sd": 0.1, "residual_sd": 0.1, "threshold": 0.999999, "covariates": (), "slope_sd": 0.01,
-        "site": None, "site_sd": 0.01, "robust": True, "alternative": "less", "margin": 1.0, "level": 0.5, "chains": 3, "tune": 200,
-        "draws": 300, "target_accept": 0.7, "rhat": 1.0000001, "ess": 1e6, "seed": 2,
+        "site": None, "site_sd": 0.01, "robust": True, "alternative": "less", "margin": 1.0, "level": 0.5, "chains": 3,
+        "tune": 200, "draws": 300, "target_accept": 0.7, "rhat": 1.0000001, "ess": 1e6, "seed": 2,
     }  # fmt: skip
     assert {field.name for field in dataclasses.fields(BayesModel)} == {*others, "name", "divergences"}
     want = base(data)
