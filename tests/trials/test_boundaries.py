@@ -429,6 +429,7 @@ REFUSED = {
     "boundary.futility.z: got (0.0,)": lambda: b.Pocock(futility=b.FutilityBounds([0]))([0.3, 0.6, 1]),
     "boundary.futility.z: got [4.0, -inf]": lambda: b.Pocock(futility=b.FutilityBounds([4]))([0.5, 1]),
     "boundary.information_rates: got (0.5, 0.5)": lambda: b.Pocock()([0.5, 0.5]),
+    "boundary.information_rates: got 2": lambda: b.Pocock()([1, 2]),
     "boundary: got 'Pocock'": lambda: critical_values(b.Pocock(), [[0.5, 1]]),
     "planned: got None": lambda: critical_values(b.AlphaSpending(futility=b.BetaSpending()), [[0.5, 1]]),
     "fractions: got (2,)": lambda: critical_values(b.AlphaSpending(), [0.5, 1]),

@@ -21,7 +21,7 @@ type Array = np.ndarray
 class AlphaSpending(Boundary):
     """Critical values from a spending function. Lan & DeMets (1983), doi:10.1093/biomet/70.3.659.
 
-    They can be computed at whatever information is observed at a look; at the last look all that is left is spent.
+    They can be computed at whatever information is observed at a look (`critical_values`).
     """
 
     spends: ClassVar[bool] = True

@@ -88,12 +88,14 @@ class Boundary(ABC):
         """
 
     def __call__(self, information_rates: Sequence[float]) -> Bounds:
-        """Return the bounds at given information rates (look,): positive, increasing, the last one usually 1.
+        """Return the bounds at given information rates (look,): above 0, increasing, at most 1.
+
+        The last rate usually is 1: a spending boundary spends all its error there, and what its function says before.
 
         Raises
         ------
         TrialError
-            When the rates do not increase, or a list of bounds is not as long as that of the looks.
+            When the rates do not increase or exceed 1, or a list of bounds is not as long as that of the looks.
         """
         return bounds_at(self, information_rates_of(information_rates))
 
@@ -120,10 +122,10 @@ def bounds_at(boundary: Boundary, rates: tuple[float, ...]) -> Bounds:
 
 
 def information_rates_of(value: object) -> tuple[float, ...]:
-    """Return information rates: positive, and increasing by at least a thousandth each."""
+    """Return information rates: shares of the planned maximum, increasing by at least a thousandth each."""
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise refuse("boundary.information_rates", value, "a list of increasing numbers above 0, one a look")
-    rates = tuple(Number(above=0)("boundary.information_rates", rate) for rate in value)
+        raise refuse("boundary.information_rates", value, "a list of increasing shares of 1, one a look")
+    rates = tuple(min(Number(above=0, most=1 + 1e-9)("boundary.information_rates", rate), 1.0) for rate in value)
     if not rates or any(later < (1 + CLOSEST) * earlier for earlier, later in pairwise(rates)):
         raise refuse("boundary.information_rates", rates, f"increasing numbers, each {CLOSEST:g} above the one before")
     return rates

@@ -86,9 +86,7 @@ def _spending_beta(boundary: Boundary, futility: BetaSpending, rates: Array) -> 
 
 
 def alpha_increments(boundary: Boundary, fractions: Array) -> Array:
-    """Return the type I error (row, look) of one side that each look spends; the last one what is left."""
-    fractions = fractions.copy()
-    fractions[:, -1] = np.where(np.isnan(fractions[:, -1]), np.nan, np.inf)
+    """Return the type I error (row, look) of one side that each look spends."""
     return increments(boundary.spent(fractions), fractions)
 
 

@@ -95,7 +95,7 @@ def power_means(
     def effects(sizes: Array) -> Array:
         return _critical(bounds, sizes, margin, direction * sd / _scale(ratio, groups), None if normal else groups)
 
-    return powered(bounds, n, achieved, effect >= 0, effects)
+    return powered(bounds, n, achieved, effects)
 
 
 def _effect(difference: float, margin: float, sd: float) -> float:
@@ -115,7 +115,7 @@ def _fixed_power(bounds: Bounds, n: float, effect: float, groups: int, normal: b
     if normal:
         return float(special.ndtr(mean + special.ndtri(level)))
     df = n - groups
-    return float(1 - special.nctdtr(df, mean, special.stdtrit(df, 1 - level)))
+    return float(special.nctdtr(df, -mean, special.stdtrit(df, level)))
 
 
 def _critical(bounds: Bounds, n: Array, margin: float, spread: float, groups: int | None) -> Array:

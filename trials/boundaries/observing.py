@@ -53,9 +53,11 @@ def critical_values(boundary: Boundary, fractions: ArrayLike, planned: Sequence[
     rows, back = np.unique(np.nan_to_num(information, nan=-1.0), axis=0, return_inverse=True)
     information = np.where(rows < 0, np.nan, rows)
     futility, drift = _futility(boundary, information, planned)
+    spending = information.copy()
+    spending[:, -1] = np.where(np.isnan(spending[:, -1]), np.nan, np.inf)
     efficacy, lower = boundary_values(
         information,
-        wanted(alpha_increments(boundary, information)),
+        wanted(alpha_increments(boundary, spending)),
         futility,
         np.full(len(information), drift),
         binding=boundary.binding,

@@ -34,6 +34,12 @@ class StopProbabilities(NamedTuple):
         """Probability (*drift) of ever crossing the (upper) efficacy bound."""
         return np.asarray(self.efficacy.sum(axis=-1))
 
+    def rejecting(self, sided: int) -> StopProbabilities:
+        """Return the same with all rejections as efficacy: a two-sided design stops for futility nowhere."""
+        if sided == 1:
+            return self
+        return StopProbabilities(self.efficacy + self.futility, np.zeros_like(self.futility))
+
 
 def stop_probabilities(bounds: Bounds, drift: ArrayLike) -> StopProbabilities:
     """Return the probabilities of crossing the bounds at each look.

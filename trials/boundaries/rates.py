@@ -101,7 +101,7 @@ def power_rates(
     def effects(sizes: Array) -> Array:
         return _critical(bounds, sizes, (control, margin, measure), ratio, direction)
 
-    return powered(bounds, n, achieved, direction * distance >= 0, effects)
+    return powered(bounds, n, achieved, effects)
 
 
 def restricted_rates(test: float, control: float, margin: float, ratio: float, measure: str) -> tuple[float, float]:

@@ -45,6 +45,7 @@ class Power(NamedTuple):
     """What a design of a given size does under an alternative."""
 
     power: float
+    """Probability of rejecting; by a two-sided design, on either side."""
     efficacy: Array
     """Probability (look,) of stopping for efficacy."""
     futility: Array
@@ -98,20 +99,17 @@ def sized(
     )
 
 
-def powered(bounds: Bounds, n: float, achieved: float, toward: bool, effects: Callable[[Array], Array]) -> Power:
+def powered(bounds: Bounds, n: float, achieved: float, effects: Callable[[Array], Array]) -> Power:
     """Return what a group-sequential design of a size does, from the power of the fixed design of that size.
 
-    ``toward`` says whether the true effect lies in the direction of the alternative, seen from the margin.
+    ``achieved`` is that power on one side.
     """
     drift = equivalent_drift(bounds, achieved)
     sizes = n * bounds.information_rates / bounds.information_rates[-1]
-    found = stop_probabilities(bounds, drift)
-    reached = found.efficacy
-    if bounds.sided == 2 and not toward:
-        reached = found.futility
+    found = stop_probabilities(bounds, drift).rejecting(bounds.sided)
     return Power(
-        power=float(reached.sum()),
-        efficacy=reached,
+        power=float(found.power),
+        efficacy=found.efficacy,
         futility=found.futility,
         expected=float(expected(sizes, found)),
         drift=drift,

@@ -52,7 +52,7 @@ class SurvivalDesign(NamedTuple):
 
     @property
     def power(self) -> float:
-        """Probability of ever stopping for efficacy."""
+        """Probability of rejecting; by `power_survival` and a two-sided design, on either side."""
         return float(self.efficacy.sum())
 
 
@@ -156,7 +156,7 @@ def power_survival(
         most = float(expected_events(plan, 1e6 * plan.accrual_ends[-1]).total)
         raise refuse("events", events, f"fewer than the {most:g} that are ever expected")
     drift = np.sqrt(events) * _root(plan.hazard_ratio, margin, plan.ratio, method) * (1 if greater else -1)
-    found = stop_probabilities(bounds, np.array([0.0, drift]))
+    found = stop_probabilities(bounds, np.array([0.0, drift])).rejecting(bounds.sided)
     return _designed(bounds, plan, events, np.nan, found, margin, sign=1.0 if greater else -1.0)
 
 
