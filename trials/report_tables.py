@@ -12,6 +12,7 @@ import numpy as np
 
 from cohorts.covariates.base import CovariateModel, variables
 from cohorts.covariates.given import Categorical
+from trials.report_conduct import conduct_rows, visits
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -100,6 +101,7 @@ def plan(protocol: Protocol) -> Table:
     rows = [("design", type(design).__name__, settings(design))]
     rows += [("measurement", m.name, _measured(m, time)) for m in protocol.measurements]
     rows += [("endpoint", e.name, f"{type(e).__name__}: {settings(e, leave=('name',))}") for e in protocol.endpoints]
+    rows += conduct_rows(protocol, settings)
     rows += [("analysis", a.name, f"{type(a).__name__}: {settings(a, leave=('name',))}") for a in protocol.analyses]
     rows += [("solver", type(protocol.solver).__name__, settings(protocol.solver))]
     return Table(("", "Name", "Settings"), tuple(rows))
@@ -107,8 +109,7 @@ def plan(protocol: Protocol) -> Table:
 
 def _measured(measurement: Measurement, time: str) -> str:
     error = "residual error of the population" if measurement.error is None else f"error {_residual(measurement.error)}"
-    limit = f"; below {measurement.lloq:g} recorded as 0" if measurement.lloq else ""
-    return f"{measurement.output} at {plain(measurement.times)} {time}; {error}{limit}"
+    return f"{measurement.output} at {plain(measurement.times)} {time}; {error}{visits(measurement)}"
 
 
 def _residual(error: Residual) -> str:

@@ -25,7 +25,8 @@ def trajectories(trial: Trial, replicates: int, seed: int, posterior: xr.DataTre
     Returns
     -------
     Dataset (scenario, replicate, subject, period, time_<measurement>): ``true_<measurement>``,
-    ``observed_<measurement>``, ``endpoint_<endpoint>``, and ``arm``, an index into ``attrs["arms"]``.
+    ``observed_<measurement>``, with windows ``taken_<measurement>``, when; ``endpoint_<endpoint>``; times
+    ``ice_<event>`` and ``discontinued``; and ``arm``, an index into ``attrs["arms"]``.
     """
     parts = [_course(scenario.protocol, replicates, seed, posterior) for scenario in trial.scenarios]
     names = xr.DataArray([scenario.name for scenario in trial.scenarios], dims="scenario", name="scenario")
@@ -55,6 +56,9 @@ def _course(protocol: Protocol, replicates: int, seed: int, posterior: xr.DataTr
         coords[clock] = (clock, list(measurement.times), {"units": protocol.model.time})
         made[f"true_{measurement.name}"] = ((*DIMS, clock), course.true[measurement.name], {"units": unit})
         made[f"observed_{measurement.name}"] = ((*DIMS, clock), course.observed[measurement.name], {"units": unit})
+        if course.times[measurement.name].ndim > 1:
+            about = {"units": protocol.model.time}
+            made[f"taken_{measurement.name}"] = ((*DIMS, clock), course.times[measurement.name], about)
     for endpoint in protocol.endpoints:
         found = (
             data[endpoint.name]
@@ -64,6 +68,8 @@ def _course(protocol: Protocol, replicates: int, seed: int, posterior: xr.DataTr
         made[f"endpoint_{endpoint.name}"] = (found.dims, found.values, {"units": endpoint.unit})
         visits = [str(dim) for dim in found.dims if dim not in DIMS]
         coords |= {dim: (dim, found[dim].values, {"units": protocol.model.time}) for dim in visits}
+    happened = [str(name) for name in data.data_vars if str(name).startswith("ice_") or name == "discontinued"]
+    made |= {name: (DIMS[:2], data[name].values, data[name].attrs) for name in happened}
     return xr.Dataset(made, coords=coords)
 
 
