@@ -15,7 +15,7 @@ from cohorts.specification.quantities import Array
 from cohorts.twins.pareto import LIMIT, effective, smoothed
 from cohorts.twins.particles import Particles, Settings, sample
 from cohorts.twins.patient import LEAST, Basis, Graph, Twin, TwinCohort
-from cohorts.twins.problem import problem_of
+from cohorts.twins.problem import Index, Problem, problem_of
 from cohorts.twins.records import PatientRecord, Predict
 
 UNCERTAINTY = ("mixed", "centred")
@@ -82,7 +82,7 @@ def twin(
         from cohorts.twins.sampling import sampled
 
         return sampled(population, record, predict, basis, number, allow)
-    return judged(_fitted(population, [record], predict, basis, number)[0], allow)
+    return judged(_fitted(population, [record], predict, basis, np.array([number]))[0], allow)
 
 
 def twin_cohort(
@@ -115,26 +115,32 @@ def twin_cohort(
     if not records:
         raise PopulationError("records: empty; wanted one patient or more")
     basis = Basis(posterior, uncertainty, Settings(method=method, **settings), seed)
-    return _fitted(population, records, predict, basis, first)
+    return _fitted(population, records, predict, basis, np.arange(first, first + len(records)))
 
 
 def _fitted(
-    population: Population, records: Sequence[PatientRecord], predict: Predict, basis: Basis, first: int
+    population: Population, records: Sequence[PatientRecord], predict: Predict, basis: Basis, numbers: Index
 ) -> TwinCohort:
-    numbers = np.arange(first, first + len(records))
     problem = problem_of(population, predict, records, values_of(population, basis))
+    _check(problem)
+    return TwinCohort(problem, sample(problem, basis.settings, basis.seed, numbers), basis, numbers)
+
+
+def _check(problem: Problem) -> None:
+    """Refuse patients whose measurements nobody could have."""
     rows = np.arange(problem.classes.count) * problem.classes.draws
-    which = np.repeat(np.arange(len(records)), len(rows))
+    which = np.repeat(np.arange(len(problem.records)), len(rows))
     typical = np.zeros((len(which), problem.latent.size))
-    likely = problem.log_likelihood(which, np.tile(rows, len(records)), typical).reshape(len(records), -1)
+    likely = problem.log_likelihood(which, np.tile(rows, len(problem.records)), typical).reshape(
+        len(problem.records), -1
+    )
     possible = np.isfinite(likely).any(axis=1)
     if not possible.all():
-        who = records[int(np.flatnonzero(~possible)[0])].name
+        who = problem.records[int(np.flatnonzero(~possible)[0])].name
         raise PopulationError(
             f"{who}: the measurements have no likelihood in the typical patient with these covariates; look for one "
             "where the model is exactly 0 and the error is proportional, such as before the first dose"
         )
-    return TwinCohort(problem, sample(problem, basis.settings, basis.seed, numbers), basis, numbers)
 
 
 def values_of(population: Population, basis: Basis) -> dict[str, Array]:
@@ -179,20 +185,50 @@ def again(
         from cohorts.twins.sampling import sampled
 
         return sampled(population, record, predict, basis, number, allow)
-    return judged(_fitted(population, [record], predict, basis, number)[0], allow)
+    return judged(_fitted(population, [record], predict, basis, np.array([number]))[0], allow)
+
+
+def updated_cohort(group: TwinCohort, later: Sequence[PatientRecord], *, least: float) -> TwinCohort:
+    """`TwinCohort.update` says what this does."""
+    if len(later) != len(group):
+        raise PopulationError(f"later: got {len(later)} records, wanted {len(group)}, one a patient")
+    old, basis = group.problem, group.basis
+    records = [one.joined(more) for one, more in zip(old.records, later, strict=True)]
+    problem = problem_of(old.latent.population, old.predict, records, old.values)
+    if problem.latent != old.latent or basis.settings.method == "laplace":
+        whole = _fitted(old.latent.population, records, old.predict, basis, group.numbers)
+        return replace(whole, history=(*group.history, "refitted"))
+    particles = _reweighted(group, replace(group, problem=problem))
+    moved = [dict(a.covariates) != dict(b.covariates) for a, b in zip(records, old.records, strict=True)]
+    poor = np.array(moved) | (effective(particles.weight) < least * particles.draw.shape[1]) | ~(particles.k < LIMIT)
+    places = np.flatnonzero(poor)
+    if len(places):
+        part = problem.of(places)
+        _check(part)
+        fresh = sample(part, basis.settings, basis.seed, group.numbers[places])
+        particles = Particles._make(_with(a, b, places) for a, b in zip(particles, fresh, strict=True))
+    said = f"reweighted, {len(places)} refitted" if len(places) else "reweighted"
+    return TwinCohort(problem, particles, basis, group.numbers, (*group.history, said))
+
+
+def _with(values: Any, some: Any, places: Index) -> Any:
+    made = np.array(values)
+    made[places] = some
+    return made
 
 
 def _reweighted(old: TwinCohort, new: TwinCohort) -> Particles:
     """Particles weighed by what the new problem's measurements add to the likelihood."""
     p = old.particles
-    which, x = np.zeros(p.draw.shape[1], dtype=np.intp), p.x[0]
-    before, after = (g.problem.log_likelihood(which, p.draw[0], x) for g in (old, new))
+    which = np.repeat(np.arange(len(p.draw)), p.draw.shape[1])
+    x = p.x.reshape(-1, p.x.shape[-1])
+    before, after = (g.problem.log_likelihood(which, p.draw.ravel(), x).reshape(p.draw.shape) for g in (old, new))
     gain = np.where(np.isfinite(after), after - np.where(np.isfinite(before), before, 0.0), -np.inf)
-    ratio = p.log_ratio + gain[None]
-    if not np.isfinite(ratio).any():
-        return p._replace(k=np.array([np.inf]))
+    ratio = p.log_ratio + gain
+    lost = ~np.isfinite(ratio).any(axis=1)
+    ratio = np.where(lost[:, None], p.log_ratio, ratio)
     weight, k = smoothed(ratio)
-    return p._replace(log_ratio=ratio, weight=weight, k=k)
+    return p._replace(log_ratio=ratio, weight=weight, k=np.where(lost, np.inf, k))
 
 
 def judged(twin: Twin, allow: Sequence[str]) -> Twin:

@@ -149,6 +149,23 @@ class TwinCohort:
         dims = ("subject", self.inner)
         return xr.Dataset({n: (dims[: v.ndim], v) for n, v in made.items()}, {"subject": self.names})
 
+    def update(self, later: "Sequence[PatientRecord]", *, least: float = 0.2) -> "TwinCohort":
+        """The patients after more has happened to them, all at once; `Twin.update` says how.
+
+        Nothing is refused for poor weights: patients whose weights are poor, or whose covariates changed, are fitted
+        afresh to all their data, and so is everybody where a new occasion or another spell of covariates begins.
+
+        Parameters
+        ----------
+        later
+            New doses, measurements and covariates, one record a patient; one without anything new is empty.
+        least
+            Share of effective particles below which a patient's are replaced.
+        """
+        from cohorts.twins.learning import updated_cohort
+
+        return updated_cohort(self, later, least=least)
+
     def forecast(
         self,
         times: ArrayLike,

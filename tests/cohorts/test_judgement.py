@@ -51,8 +51,26 @@ def test_the_prediction_corrected_check_by_hand():
     np.testing.assert_allclose(check["lower"].squeeze(), np.quantile(medians, 0.25, axis=1))
     lifted = cohorts.vpc(made, corrected=True, bins=2, bound=-1.0)
     np.testing.assert_allclose(lifted["point"][0], -1 + (2 + 1) * (2 + 1) / (1 + 1))
+    skewed = tree([2.0, 6.0, 9.0], replicates[:, :3], time=[1, 1, 1], pred=[1.0, 3.0, 11.0])
+    np.testing.assert_allclose(cohorts.vpc(skewed, corrected=True, bins=1)["point"], [6.0, 6.0, 27.0 / 11.0])
     flat = tree([2.0, 6.0], replicates[:, :2], time=[1, 1], pred=[0.0, 3.0])
     assert cohorts.vpc(flat, corrected=True, bins=1).attrs["uncorrected"] == 1
+
+
+def test_a_percentile_is_known_where_no_censored_value_stands_for_it():
+    """The median of five is the third: with two below the limit it is known, with three it is not; nor is that of four
+    whose second is below."""
+    for below, known in (
+        ([1, 1, 0, 0, 0], 3.0),
+        ([1, 1, 1, 0, 0], np.nan),
+        ([1, 0, 0, 0], 2.5),
+        ([1, 1, 0, 0], np.nan),
+    ):
+        hidden, n = np.array(below, dtype=bool), len(below)
+        values = np.where(hidden, np.nan, np.arange(1.0, n + 1.0))
+        made = tree(values, np.arange(1.0, n + 1.0) * np.ones((20, 1)), time=np.zeros(n), below=hidden, lloq=0.5)
+        found = cohorts.vpc(made, bins=1, quantiles=(0.5,))["observed"].squeeze()
+        np.testing.assert_equal(float(found), known)
 
 
 def test_correction_for_the_prediction_removes_the_spread_that_doses_make():
@@ -250,6 +268,8 @@ def test_shrinkage_is_what_the_formula_says():
     assert float(found["eta_sd"]) == pytest.approx(1 - np.sqrt(weight), abs=0.01)
     assert float(found["pooling"]) == pytest.approx(1 - weight, abs=0.02)
     table = cohorts.gof(made)
+    eta = table["eta"].sel(effect="cl").values
+    assert float(found["eta_sd"]) == pytest.approx(1 - eta.std(ddof=1) / float(table["omega"].sel(effect="cl")))
     assert float(found["epsilon_sd"]) == pytest.approx(1 - table["iwres"].values.std(ddof=1))
     assert float(found["epsilon_variance"]) == pytest.approx(1 - table["iwres"].values.var(ddof=1))
 

@@ -232,6 +232,27 @@ def test_many_patients_at_once_are_each_alone():
         assert np.allclose(group[i].weight, alone.weight, rtol=1e-8)
 
 
+def test_many_patients_learn_at_once():
+    """Each as alone: some by weights, one whose visit surprises by a fit to all its data; Laplace always afresh."""
+    first = [record(DV[:2] + by, TIMES[:2], f"p{by}") for by in (0.0, 1.0, -1.0)]
+    last = [record(DV[2:] + by, TIMES[2:]) for by in (0.0, 1.0, 25.0)]
+    group = cohorts.twin_cohort(line(3.0), first, predict, seed=5, particles=4000)
+    late = group.update(last)
+    assert late.diagnostics["reliable"].all()
+    for i in range(3):
+        alone = group[i].update(last[i])
+        assert np.allclose(late[i].weight, alone.weight, rtol=1e-9)
+        assert np.allclose(late[i].group.particles.x, alone.group.particles.x, rtol=1e-9, atol=1e-9)
+    assert late.diagnostics.sizes["subject"] == 3
+    assert late.history[1].startswith("reweighted, ")
+    quick = cohorts.twin_cohort(line(), first, predict, seed=5, method="laplace", particles=100).update(last)
+    whole = cohorts.twin_cohort(line(), [a.joined(b) for a, b in zip(first, last, strict=True)], predict, seed=5,
+                                method="laplace", particles=100)  # fmt: skip
+    assert np.array_equal(quick.particles.modes, whole.particles.modes)
+    with pytest.raises(cohorts.PopulationError, match="got 2 records, wanted 3"):
+        group.update(last[:2])
+
+
 def test_unreliable_weights_are_refused_with_advice():
     sharp = np.linspace(0.0, 4.0, 400)
     far = PatientRecord({"time": sharp, "dv": 40.0 + sharp}, None, {}, "far")
