@@ -21,7 +21,7 @@ from trials.analyses.maxcombo import MaxCombo
 from trials.analyses.milestone import Milestone
 from trials.analyses.modestly_weighted import ModestlyWeighted
 from trials.analyses.rmst import RestrictedMean
-from trials.analyses.survival.data import determined, events
+from trials.analyses.survival.data import events
 from trials.analyses.survival.orthant import within
 from trials.analyses.survival_quantile import SurvivalQuantile
 from trials.analyses.tarone_ware import TaroneWare
@@ -439,12 +439,6 @@ def test_error_of_a_true_effect_is_how_it_varies():
     found = [analysis.truth(virtual(shape=(32, 60), seed=seed)) for seed in range(150)]
     spread = np.std([truth.value for truth in found], ddof=1)
     assert np.mean([truth.mcse for truth in found]) == pytest.approx(spread, rel=0.2)
-
-
-def test_values_that_are_there():
-    time = np.array([1.0, np.nan, 3.0])
-    assert determined(time).tolist() == [True, False, True]
-    assert determined(events(time, [True, False, False])).tolist() == [True, False, True]
 
 
 # ---- every field

@@ -61,8 +61,3 @@ def separate(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if values.dtype.names is None:
         return values.astype(float), np.isfinite(values)
     return values["time"], values["event"] & np.isfinite(values["time"])
-
-
-def determined(values: np.ndarray) -> np.ndarray:
-    """Whether an endpoint is there, for plain numbers and for times to event alike."""
-    return np.isfinite(separate(values)[0])
