@@ -326,3 +326,30 @@ def test_every_field_is_walked():
               for field in dataclasses.fields(kind) if field.name != "name"}  # fmt: skip
     missing = wanted - set(walked())
     assert {(kind.__name__, field) for kind, field in missing} == set()
+
+
+FILES = [path for group in ("endpoint", "adherence", "cause") for path in sorted((CONF / group).glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=[f"{path.parent.name}-{path.stem}" for path in FILES])
+def test_files_of_a_kind_name_all_its_fields(path):
+    spec = yaml.safe_load(path.read_text(encoding="utf-8"))
+    module, _, name = spec.pop("_target_").rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    assert set(spec) == {field.name for field in dataclasses.fields(kind)} - {"name"}
+
+
+def test_every_kind_has_a_file():
+    there = {yaml.safe_load(path.read_text(encoding="utf-8"))["_target_"] for path in FILES}
+    kinds_ = kinds(trials.conduct, trials.endpoints) - {Criterion, Estimand, IntercurrentEvent}
+    assert {f"{kind.__module__}.{kind.__qualname__}" for kind in kinds_} == there
+
+
+def test_files_compose_to_a_trial():
+    made = trials.load(
+        "parkinson_delayed_start",
+        ["+cause@intercurrent.out.cause=hazard", "intercurrent.out.cause.rate=0.001", "+intercurrent.out.leaves=true",
+         "+adherence=binomial"],
+    )  # fmt: skip
+    assert made.protocol.intercurrent[0].leaves
+    assert made.protocol.arms[0].adherence.probability == 0.9
