@@ -70,14 +70,33 @@ def test_size_for_rates_two_sided(case):
     check_size(boundaries.sample_size_rates(bounds, power=0.9, **case["args"]), case)
 
 
-@pytest.mark.parametrize("case", cases("power_means"))
-def test_power_for_means(case):
-    found = boundaries.power_means(bounds_of(case), **case["args"])
+@pytest.mark.parametrize("case", [*cases("power_means"), *cases("power_rates")])
+def test_power(case):
+    power = boundaries.power_means if "sd" in case["args"] else boundaries.power_rates
+    found = power(bounds_of(case), **case["args"])
     assert found.power == pytest.approx(case["power"], abs=2e-8)
-    assert found.expected == pytest.approx(case["expected"], rel=1e-7)
-    np.testing.assert_allclose(found.efficacy, case["efficacy"], rtol=0, atol=2e-8)
-    np.testing.assert_allclose(found.futility[:-1], case["futility"], rtol=0, atol=2e-8)
-    np.testing.assert_allclose(found.critical_effects, case["effects"], rtol=3e-7)
+    if "expected" in case:
+        assert found.expected == pytest.approx(case["expected"], rel=1e-7)
+        np.testing.assert_allclose(found.efficacy, case["efficacy"], rtol=0, atol=2e-8)
+    if "futility" in case:
+        np.testing.assert_allclose(found.futility[:-1], case["futility"], rtol=0, atol=2e-8)
+    if "effects" in case:
+        np.testing.assert_allclose(found.critical_effects, case["effects"], rtol=3e-7)
+
+
+@pytest.mark.parametrize("case", cases("survival_methods"))
+def test_methods_for_survival(case):
+    """Shares with the event 0.4 and 0.2 by 14 months, accrual over 8, follow-up of 10; shares lost by 16 months."""
+    test, control = (-np.log1p(-share) / 14 for share in (0.4, 0.2))
+    lost = [boundaries.dropout_hazard(share, 16) for share in case["lost"]]
+    plan = boundaries.SurvivalPlan(
+        control, test / control, 1.0, 8.0, dropout_test=lost[0], dropout_control=lost[1], ratio=case["ratio"]
+    )
+    found = boundaries.sample_size_survival(SHAPED, plan, 10.0, power=0.9, method=case["method"])
+    assert found.subjects == pytest.approx(case["subjects"], rel=1e-7)
+    assert found.events[-1] == pytest.approx(case["events"], rel=1e-7)
+    assert found.duration == pytest.approx(case["duration"], rel=1e-7)
+    np.testing.assert_allclose(found.critical_hazard_ratios[[0, 2]], case["effects"], rtol=1e-7)
 
 
 @pytest.mark.parametrize("case", cases("survival"))

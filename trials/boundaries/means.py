@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from trials.boundaries.base import Bounds
-from trials.boundaries.sizes import Power, SampleSize, check_design, powered, sized, solve_size
+from trials.boundaries.sizes import Power, SampleSize, check_design, direction_of, powered, sized, solve_size
 from trials.checks import Number, refuse
 
 type Array = np.ndarray
@@ -82,15 +82,16 @@ def power_means(
 ) -> Power:
     """Return the power of a comparison of means with ``n`` subjects at the last look, both groups together.
 
-    ``greater`` is the direction of a one-sided alternative: a difference above the margin. Other parameters are those
+    ``greater`` is the direction of a one-sided alternative: a difference above the margin; by a two-sided design the
+    effects at the bounds are on the side of the true one. Other parameters are those
     of `sample_size_means`. With Student's t, stopping is that of the normal statistic with the same power in the fixed
     design.
     """
     check_design(None, ratio, groups)
     n = Number(above=groups)("n", n)
-    direction = 1.0 if greater or bounds.sided == 2 else -1.0
-    effect = direction * _effect(difference, margin, sd)
-    achieved = _fixed_power(bounds, n, effect * _scale(ratio, groups), groups, normal)
+    effect = _effect(difference, margin, sd)
+    direction = direction_of(effect, bounds, greater)
+    achieved = _fixed_power(bounds, n, direction * effect * _scale(ratio, groups), groups, normal)
 
     def effects(sizes: Array) -> Array:
         return _critical(bounds, sizes, margin, direction * sd / _scale(ratio, groups), None if normal else groups)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize, special
 
 from trials.boundaries.base import Bounds
-from trials.boundaries.sizes import Power, SampleSize, check_design, powered, sized
+from trials.boundaries.sizes import Power, SampleSize, check_design, direction_of, powered, sized
 from trials.checks import Choice, Number, refuse
 
 type Array = np.ndarray
@@ -85,14 +85,14 @@ def power_rates(
 ) -> Power:
     """Return the power of a comparison of rates with ``n`` subjects at the last look, both groups together.
 
-    ``greater`` is the direction of a one-sided alternative: a measure above the margin. Other parameters are those of
-    `sample_size_rates`.
+    ``greater`` is the direction of a one-sided alternative: a measure above the margin; by a two-sided design the
+    effects at the bounds are on the side of the true one. Other parameters are those of `sample_size_rates`.
     """
     check_design(None, ratio)
     n = Number(above=1)("n", n)
     margin = _margin(margin, control, measure)
     null, true, distance = _spread(test, control, margin, ratio, measure)
-    direction = 1.0 if greater or bounds.sided == 2 else -1.0
+    direction = direction_of(distance, bounds, greater)
     n_test = n if control is None else n * ratio / (1 + ratio)
     level = bounds.alpha / bounds.sided
     deviate = direction * distance * np.sqrt(n_test) - special.ndtri(1 - level) * np.sqrt(null)

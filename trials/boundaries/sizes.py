@@ -122,6 +122,12 @@ def equivalent_drift(bounds: Bounds, power: float) -> float:
     return float(special.ndtri(1 - bounds.alpha / bounds.sided) + special.ndtri(power))
 
 
+def direction_of(effect: float, bounds: Bounds, greater: bool) -> float:
+    """Return 1 or -1: the direction of a one-sided alternative, and of a two-sided one that of the true effect."""
+    upward = greater if bounds.sided == 1 else effect >= 0
+    return 1.0 if upward else -1.0
+
+
 def check_design(power: float | None, ratio: float, groups: int = 2) -> None:
     """Refuse a power, an allocation ratio or a number of groups that is none."""
     if power is not None:
