@@ -107,4 +107,4 @@ def _mean(values: np.ndarray) -> Estimate:
     """Return a mean over replicates and its standard error, the binomial one for a share."""
     count = values.size
     spread = float(np.asarray(values, float).std(ddof=0 if values.dtype == bool else 1)) if count > 1 else 0.0
-    return {"value": float(values.mean()), "mcse": spread / np.sqrt(count), "replicates": count}
+    return {"value": float(values.mean()), "mcse": float(spread / np.sqrt(count)), "replicates": count}
