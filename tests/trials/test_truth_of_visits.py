@@ -14,6 +14,7 @@ def true_effects(*overrides):
 def test_a_mixed_model_has_the_true_effect_of_its_visit():
     last = true_effects("analyses.policy_20.endpoint=changes")
     np.testing.assert_allclose(last["policy_20"], last["completers"], rtol=1e-12)
-    early = true_effects("analyses.policy_20.endpoint=changes", "analyses.policy_20.visit=8", "endpoints.week24.visit=8")
+    week8 = ("analyses.policy_20.visit=8", "endpoints.week24.visit=8")
+    early = true_effects("analyses.policy_20.endpoint=changes", *week8)
     np.testing.assert_allclose(early["policy_20"], early["completers"], rtol=1e-12)
     assert not np.isclose(early["policy_20"][0], last["policy_20"][0], rtol=0.05)
