@@ -177,7 +177,7 @@ def _against_truth(columns: Mapping[str, np.ndarray], used: np.ndarray, true: _T
 
 def _coverage(lower: np.ndarray, upper: np.ndarray, true: _Truth) -> Estimate:
     """Return the share of intervals that hold the truth; its slope in the truth carries the truth's error over."""
-    known = ~(np.isnan(lower) | np.isnan(upper))
+    known = ~(np.isnan(lower) | np.isnan(upper) | np.isnan(true.effect))
     at, above, below = (
         share((lower[known] <= effect) & (effect <= upper[known]))
         for effect in (true.effect, true.effect + true.mcse, true.effect - true.mcse)

@@ -13,6 +13,7 @@ from trials.analyses.logistic import Logistic
 from trials.analyses.newton import Local, maximise
 from trials.analyses.proportional_odds import ProportionalOdds
 from trials.errors import TrialError
+from trials.operating import characteristics
 
 WHAT = ("it", "y", "test", "control")
 DIMS = ("replicate", "subject")
@@ -232,3 +233,15 @@ def test_values_of_another_kind_are_named():
     many = made.assign(y=made["y"] + 0.001 * np.arange(120))
     with pytest.raises(TrialError, match=r"analysis\.endpoint: got 'y', wanted an ordinal endpoint of 50 values"):
         ProportionalOdds(*WHAT)(many)
+
+
+def test_an_unknown_truth_leaves_bias_and_coverage_open():
+    found = Logistic(*WHAT, covariates=COVARIATES)(trial("binary"))
+    outcomes = found.expand_dims(scenario=["only"]).expand_dims(analysis=["it"], axis=-1)
+    truth = {"effect": np.nan, "mcse": np.nan, "null": False}
+    truth = xr.Dataset({name: (("scenario", "analysis"), [[value]]) for name, value in truth.items()})
+    truth = truth.assign_coords(scenario=["only"], analysis=["it"])
+    made = characteristics(outcomes.assign_coords(decides=("analysis", [True])), truth)["only"]["it"]
+    for name in ("truth", "bias", "coverage", "mse"):
+        assert made[name]["value"] is None
+    assert made["estimate"]["value"] is not None
