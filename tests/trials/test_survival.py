@@ -63,7 +63,7 @@ def test_rank_tests(name, tied):
         score, variance = rank_score(time, event, test, weight)
         one = found.isel(replicate=replicate)
         assert one["statistic"] == pytest.approx(score / math.sqrt(variance), rel=1e-12)
-        assert one["information"] == pytest.approx(variance, rel=1e-12)
+        assert one["score_variance"] == pytest.approx(variance, rel=1e-12)
         assert one["p"] == pytest.approx(2 * stats.norm.sf(abs(score) / math.sqrt(variance)), rel=1e-10)
         assert rank_score(time, event, test, weight, math.exp(one["estimate"]))[0] == pytest.approx(0, abs=1e-8)
         assert (one["n"], one["events"]) == (time.size, event.sum())
@@ -297,8 +297,8 @@ def test_margin_of_non_inferiority():
 def test_strata_are_compared_within():
     data = drawn(n=90)
     parts = [LogRank(**TWO)(data.isel(replicate=[0], subject=np.flatnonzero(data["s"][0] == s))) for s in range(3)]
-    score = sum(part["statistic"].item() * math.sqrt(part["information"].item()) for part in parts)
-    variance = sum(part["information"].item() for part in parts)
+    score = sum(part["statistic"].item() * math.sqrt(part["score_variance"].item()) for part in parts)
+    variance = sum(part["score_variance"].item() for part in parts)
     found = LogRank(**TWO, strata=("s",))(data)
     assert found["statistic"][0] == pytest.approx(score / math.sqrt(variance), rel=1e-12)
     two = LogRank(**TWO, strata=("s", "half"))(data.assign(half=(DIMS, (data["x"].values > 0).astype(float))))

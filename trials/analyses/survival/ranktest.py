@@ -47,8 +47,9 @@ class RankTest(AgainstMargin):
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate.
 
-        Beside the outputs of every analysis: ``events`` and ``information``, the variance of the score. A replicate has
-        failed when no event tells the arms apart; with events in one arm only there is a test but no estimate.
+        Beside the outputs of every analysis: ``events`` and ``score_variance``, that of the score at the margin. A
+        replicate has failed when no event tells the arms apart; with events in one arm only there is a test but no
+        estimate.
         """
         group, stratum = self.group(data), strata(data, self.strata)
         group = group if stratum is None else group.within(stratum >= 0)
@@ -66,7 +67,7 @@ class RankTest(AgainstMargin):
             "n": group.n,
             "failed": failed,
             "events": group.events,
-            "information": variance,
+            "score_variance": variance,
         }
         return outcome(self, data, values | hypothesis.tested(z, self.alternative, self.alpha))
 
