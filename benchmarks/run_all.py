@@ -13,6 +13,7 @@ NAMES = (
     "fit",
     "calibration",
     "draw",
+    "twins",
     "simulate",
     "workloads",
     "stream",

@@ -251,7 +251,7 @@ def _column(where: str, values: Any, kind: type, count: int) -> NDArray[Any]:
         raise PopulationError(f"{where}: got {values!r:.80}, wanted {kind.__name__} values") from error
     if found.ndim > 1 or found.size not in (1, count):
         raise PopulationError(f"{where}: got the shape {found.shape}, wanted ({count},)")
-    return np.broadcast_to(found, (count,)).copy()
+    return found.copy() if found.shape == (count,) else np.full(count, found, dtype=found.dtype)
 
 
 def _occasions(record: PatientRecord) -> NDArray[np.int64]:
