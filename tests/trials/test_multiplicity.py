@@ -15,7 +15,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from trials.errors import TrialError
-from trials.multiplicity import adjust, familywise
+from trials.multiplicity import Family, adjust, familywise, score
 from trials.multiplicity.base import Procedure
 from trials.multiplicity.bonferroni import Bonferroni
 from trials.multiplicity.fallback import Fallback
@@ -24,6 +24,7 @@ from trials.multiplicity.graphical import Graphical
 from trials.multiplicity.hochberg import Hochberg
 from trials.multiplicity.holm import Holm
 from trials.multiplicity.hommel import Hommel
+from trials.rules.scoring import stored
 
 CONF = sorted((Path(__file__).resolve().parents[2] / "conf" / "multiplicity").glob("*.yaml"))
 PARALLEL = Graphical((0.5, 0.5, 0, 0), ((0, 0.5, 0.5, 0), (0.5, 0, 0, 0.5), (0, 1, 0, 0), (1, 0, 0, 0)))
@@ -228,3 +229,36 @@ def test_the_familywise_error_is_kept(procedure):
     if isinstance(procedure, FixedSequence):
         whole = (procedure(stats.norm.sf(z)) <= 0.05).any(axis=1).mean()
         assert whole == pytest.approx(0.05, abs=error)
+
+
+def test_families_are_scored_on_a_result_and_on_its_folder(run_folder):
+    holm = yaml.safe_load((CONF[0].parent / "holm.yaml").read_text(encoding="utf-8"))
+    families = {
+        "both": {"procedure": holm, "alpha": 0.05, "hypotheses": ["cmax", "auc"]},
+        "one": Family(FixedSequence(), 0.05, ("auc",)),
+    }
+    found = score(run_folder, families)
+    outcomes, truth = stored(run_folder)
+    decided = adjust(outcomes, Holm(), alpha=0.05, hypotheses=["cmax", "auc"])
+    want = familywise(decided, truth["null"])
+    assert {scenario: row["both"] for scenario, row in found.items()} == want
+    assert found["gmr_125"]["both"].keys() == {"familywise_error", "type_1_error: cmax", "type_1_error: auc"}
+    p = outcomes["p"].sel(analysis="auc", scenario="gmr_100")
+    assert found["gmr_100"]["one"]["disjunctive_power"]["value"] == pytest.approx((p <= 0.05).mean().item())
+
+
+@pytest.mark.parametrize(
+    ("families", "words"),
+    [
+        ({}, "families: got none"),
+        ({"a": {"alpha": 0.05}}, r"families\.a: got .*, wanted a mapping of procedure, alpha"),
+        (
+            {"a": {"alpha": 0.05, "procedure": "holm"}},
+            r"family\.procedure: got 'holm', wanted a multiplicity procedure",
+        ),
+        ({"a": {"alpha": 2, "procedure": Holm()}}, r"family\.alpha: got 2"),
+    ],
+)
+def test_a_family_that_is_none_is_named(run_folder, families, words):
+    with pytest.raises(TrialError, match=words):
+        score(run_folder, families)

@@ -2,11 +2,12 @@
 
 A procedure is a late layer: it is applied to the stored outcomes of a run, as often as one likes.
 
-    decisions = trials.multiplicity.adjust(result.outcomes, Holm(), alpha=0.025)
-    trials.multiplicity.familywise(decisions, result.truth["null"])
+    decisions = adjust(result.outcomes, Holm(), alpha=0.025)         # of every replicate
+    score(result, {"both": Family(Holm(), 0.025, ("auc", "cmax"))})  # what they amount to
 """
 
 from trials.multiplicity.base import Procedure
 from trials.multiplicity.decisions import adjust, familywise
+from trials.multiplicity.families import Family, score
 
-__all__ = ["Procedure", "adjust", "familywise"]
+__all__ = ["Family", "Procedure", "adjust", "familywise", "score"]
