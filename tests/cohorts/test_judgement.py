@@ -340,6 +340,19 @@ def test_models_are_ranked_by_what_they_predict():
         cohorts.compare({"good": good})
 
 
+def test_the_error_of_a_sensitivity_is_a_jackknife_over_chains(monkeypatch):
+    """Of a mean over chains of equal length the jackknife is the standard error of the chains' means."""
+    from cohorts.judgement import power_scaling
+
+    means = np.array([1.0, 2.0, 4.0, 7.0])
+    values = means[:, None] + np.array([-0.5, 0.0, 0.5])
+    made = xr.DataTree.from_dict({"posterior": xr.Dataset({"x": (("chain", "draw"), values)}, {"chain": range(4)})})
+    monkeypatch.setattr(power_scaling, "_sensitivity", lambda t, *_: np.array([t["posterior"]["x"].values.mean()]))
+    found, error = power_scaling._with_error(made, "prior", ["x"])
+    assert found == pytest.approx(3.5)
+    assert error == pytest.approx(means.std(ddof=1) / 2.0)
+
+
 def test_prior_sensitivity_finds_conflict_and_leaves_weak_priors_alone():
     rng = np.random.default_rng(15)
     weak = cohorts.prior_sensitivity(conjugate(rng, prior=(0.0, 50.0))[0])
