@@ -187,7 +187,8 @@ def _coverage(lower: np.ndarray, upper: np.ndarray, true: _Truth) -> Estimate:
 
 def _standard_errors(columns: Mapping[str, np.ndarray], used: np.ndarray) -> dict[str, Estimate]:
     """Return the empirical standard error, the model's and the latter's relative error in percent."""
-    estimate, variance = columns["estimate"][used], columns["se"][used] ** 2
+    there = used & np.isfinite(columns["estimate"]) & np.isfinite(columns["se"])  # an odds ratio may have neither
+    estimate, variance = columns["estimate"][there], columns["se"][there] ** 2
     count = estimate.size
     if count < 2:
         return dict.fromkeys(("empirical_se", "model_se", "relative_error_se"), _none(count))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 from scipy.stats import contingency
 
@@ -11,6 +12,7 @@ from trials.analyses.fisher import FisherExact
 from trials.analyses.mantel_haenszel import MantelHaenszel
 from trials.analyses.risk_difference import RiskDifference
 from trials.errors import TrialError
+from trials.operating import characteristics
 
 TABLES = [(12, 20, 7, 22), (3, 30, 11, 29), (9, 9, 1, 12), (15, 40, 14, 40), (0, 8, 5, 9)]
 DATA = from_counts(TABLES)
@@ -161,3 +163,19 @@ def test_values_that_are_not_binary_and_strata_that_are_not_there_are_named():
         ChiSquare(*WHAT)(DATA.assign(y=DATA["y"] * 2))
     with pytest.raises(TrialError, match=r"analysis\.strata: got 'site', wanted variables"):
         MantelHaenszel(*WHAT, effect="odds_ratio", strata=("site",))(DATA)
+
+
+def test_tables_without_an_odds_ratio_are_left_out_of_standard_errors_alone():
+    found = FisherExact(*WHAT)(binomial((0.05, 0.2), (20, 20), 300))
+    outcomes = found.expand_dims(scenario=["only"]).expand_dims(analysis=["it"], axis=-1)
+    truth = {
+        name: (("scenario", "analysis"), [[value]])
+        for name, value in {"effect": -1.5, "mcse": 0, "null": False}.items()
+    }
+    truth = xr.Dataset(truth).assign_coords(scenario=["only"], analysis=["it"])
+    made = characteristics(outcomes.assign_coords(decides=("analysis", [True])), truth)["only"]["it"]
+    finite = int(np.isfinite(found["estimate"]).sum())
+    assert 0 < finite < 300
+    assert made["empirical_se"]["replicates"] == made["model_se"]["replicates"] == finite
+    assert made["empirical_se"]["value"] == pytest.approx(float(found["estimate"].std(ddof=1)))
+    assert made["power"]["replicates"] == made["coverage"]["replicates"] == 300
