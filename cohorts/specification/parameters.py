@@ -166,7 +166,13 @@ class Mixture:
     """Classes of patients that nobody observed, such as the phenotype of a metaboliser.
 
     A patient's class acts like the level of a categorical covariate: effects of parameters name the mixture. In a draw
-    it is a variable; a fit sums the likelihood of each patient over the classes.
+    it is a variable; a fit sums the likelihood of each patient over the classes; a twin has a share of its particles in
+    each of them.
+
+    A population has one mixture: two of them are the classes of one, each pair a class. A fit samples the deviations of
+    parameters whose typical value depends on the class non-centred, because a patient has no one centre then. Where
+    classes lie so far apart that a patient's deviations would have to jump from one to the other, chains seldom do:
+    compare fits with several seeds.
 
     Attributes
     ----------

@@ -80,7 +80,9 @@ def _population(node: Node) -> Population:
     known = {v.name: v for entry in covariates.values() for v in variables(entry)}
     mixtures = tuple(read_mixture(n) for n in node.inner("mixture").named())
     if len(mixtures) > 1:
-        raise PopulationError(f"mixture: got {[m.name for m in mixtures]}, wanted one at most")
+        raise PopulationError(
+            f"mixture: got {[m.name for m in mixtures]}, wanted one at most; two are one whose classes are the pairs"
+        )
     levels = {n: v.levels for n, v in known.items()} | {m.name: m.levels for m in mixtures}
     parameters = tuple(read_parameter(n, levels) for n in node.inner("parameters").named())
     if not parameters:

@@ -243,6 +243,17 @@ def test_nuts_and_fits_refuse_changes_by_name():
     assert AFTER.to_nonmem()["crcl"].tolist() == [120.0, 120.0, 60.0, 20.0]
 
 
+def test_a_dose_is_found_for_the_clearance_that_holds_by_then():
+    """AUC over 24 h far on is dose a day over the clearance of the last spell."""
+    twin = twins.twin(MODEL, KIDNEY, AFTER, seed=1)
+    plan = cohorts.DosePlan(30.0, 2400.0, (24.0,), into="central", least=10.0, most=2000.0)
+    target = cohorts.DoseTarget("auc", "concentration", 195.0, 205.0, None, window=24.0)
+    found = twin.dose_for(target, plan)
+    exact = 200.0 / float(twin.weight @ (1.0 / twin.parameters()["cl"][:, 2]))
+    assert found.met
+    assert found.amount == pytest.approx(exact, rel=0.02)
+
+
 # --------------------------------------------------------------------------------------------------- what is recorded
 def test_what_was_allowed_stands_in_the_tree():
     far = PatientRecord({"time": np.linspace(0, 4, 400), "dv": np.full(400, 40.0)}, None, {}, "far")
