@@ -135,3 +135,23 @@ def test_dose_response_of_the_cdisc_pilot():
     data = data.assign(chg=data["chg"].isel(visit_chg=2, drop=True))
     found = AncovaTrend("it", "chg", tuple(ARMS), (0, 54, 81), covariates=("base", "site"))(data)
     assert found["p"].item() == pytest.approx(REFERENCE["adas_locf"]["p_dose_response"], abs=1e-8)
+
+
+def test_power_is_that_of_the_r_package_mmrm():
+    """1,000 fits by mmrm 0.3.16 of 2 x 150 patients, SD 8 + 0.5 j, correlation 0.8^|i-j|, effect -3 j/6: 0.602."""
+    rng, replicates = np.random.default_rng(602), 1500
+    arm = np.tile(np.repeat([0, 1], 150), (replicates, 1))
+    deviation, lag = 8 + 0.5 * np.arange(7), np.abs(np.subtract.outer(np.arange(7), np.arange(7)))
+    values = rng.standard_normal((*arm.shape, 7)) @ np.linalg.cholesky(0.8**lag * np.outer(deviation, deviation)).T
+    change = values[..., 1:] - values[..., :1] - 3 * np.arange(1, 7) / 6 * arm[..., None]
+    leaves, first = rng.random(arm.shape) < 0.2, rng.integers(1, 6, arm.shape)
+    change[leaves[..., None] & (np.arange(6) >= first[..., None])] = np.nan
+    made = {"chg": ((*DIMS, "visit_chg"), change), "base": (DIMS, values[..., 0])}
+    data = xr.Dataset(made | {"arm": (DIMS, arm, {"names": ["control", "test"]})}, {"visit_chg": np.arange(1.0, 7.0)})
+    found = Mmrm("it", "chg", "test", "control", baseline="base")(data)
+    assert not found["failed"].any()
+    power = found["decision"].mean().item()
+    assert abs(power - 0.602) < 3 * np.sqrt(0.602 * 0.398 * (1 / 1000 + 1 / replicates))
+    assert found["estimate"].mean().item() == pytest.approx(
+        -3, abs=3.5 * found["estimate"].std().item() / replicates**0.5
+    )
