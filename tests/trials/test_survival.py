@@ -434,9 +434,10 @@ def test_true_effects(analysis, wanted, shape):
     assert 0 < truth.mcse < 0.2
 
 
-def test_error_of_a_true_effect_is_how_it_varies():
-    analysis = LogRank(**TWO)
-    found = [analysis.truth(virtual(shape=(32, 60), seed=seed)) for seed in range(150)]
+@pytest.mark.parametrize(("analysis", "patients"), [(LogRank(**TWO), 60), (KaplanMeier(**ONE, time=6), 1000)])
+def test_error_of_a_true_effect_is_how_it_varies(analysis, patients):
+    """Small groups are left out one at a time, large ones have an effect each."""
+    found = [analysis.truth(virtual(shape=(32, patients), seed=seed)) for seed in range(100)]
     spread = np.std([truth.value for truth in found], ddof=1)
     assert np.mean([truth.mcse for truth in found]) == pytest.approx(spread, rel=0.2)
 
