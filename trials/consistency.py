@@ -10,6 +10,7 @@ from engine.models.algebras.units import same, unit
 from engine.models.structure import linear
 from trials.conduct.checking import check_conduct
 from trials.endpoints.course import Course
+from trials.entry import check_entry
 from trials.errors import TrialError
 from trials.monitoring.plan import check_looks
 
@@ -41,6 +42,7 @@ def check(protocol: Protocol) -> None:
         _one_of(f"analyses.{analysis.name}.endpoint", [analysis.endpoint], names, "an endpoint or estimand")
     _periods(protocol)
     check_looks(protocol)
+    check_entry(protocol)
 
 
 def _population(protocol: Protocol) -> None:

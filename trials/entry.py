@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from trials.checks import refuse
 from trials.protocol import Protocol
 from trials.streams import Stream, addressed
 
@@ -12,6 +13,24 @@ DIMS = ("replicate", "subject")
 
 ENTERED = ("enrolled", "site", "region", "stratum")
 """Variables of the patients that `enrolled` and `randomised` add, and that the trial's data hold."""
+
+
+def check_entry(protocol: Protocol) -> None:
+    """Refuse a randomisation by what is not known of the patients when they are randomised.
+
+    Raises
+    ------
+    TrialError
+        Naming the variable, and those there are.
+    """
+    if protocol.randomisation is None:
+        return
+    sites = protocol.enrolment is not None and protocol.enrolment.site_names
+    known = [*protocol.population.covariate_names, *(("site", "region") if sites else ())]
+    for name in protocol.randomisation.variables:
+        if name not in known:
+            wanted = f"one of {', '.join(known)}" if known else "covariates, or an enrolment with sites"
+            raise refuse("randomisation.factors", name, wanted)
 
 
 def enrolled(protocol: Protocol, patients: xr.Dataset, replicates: range, seed: int) -> xr.Dataset:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ import pytest
 import xarray as xr
 import yaml
 
+import trials
+from tests.trials.small import SMALL
+from trials.block import draw
+from trials.entry import enrolled, randomised
 from trials.errors import TrialError
 from trials.making import make
 from trials.randomisation.base import Randomisation
@@ -187,3 +192,30 @@ def test_what_is_wrong_is_named(given, words):
 def test_a_factor_that_does_not_fit_the_subjects_is_refused(factor, words):
     with pytest.raises(TrialError, match=words):
         factor.levels(subjects())
+
+
+SITES = [
+    "+enrolment={_target_: trials.enrolment.poisson_gamma.PoissonGamma, regions: [{name: eu, sites: 3, rate: 1.0}]}",
+    "+randomisation={_target_: trials.randomisation.stratified.StratifiedBlocks, factors: [site, sex]}",
+]
+
+
+def test_a_trial_is_randomised_within_strata_of_sites_and_covariates():
+    made = trials.load("warfarin_titration", [*SMALL, *SITES[:1], SITES[1].replace("site, sex", "site, vkorc1")])
+    patients = draw(made.protocol, 60, range(3), seed=1, posterior=None, occasions=1)
+    patients = enrolled(made.protocol, patients, range(3), 1)
+    patients, arms = randomised(
+        replace(made.protocol, design=replace(made.protocol.design, n=60)), patients, range(3), 1
+    )
+    names = patients["stratum"].attrs["names"]
+    assert len(names) == 3 * 3
+    assert names[0] == "eu 1 / GG"
+    for row in range(3):
+        for stratum in range(len(names)):
+            own = arms[row, patients["stratum"].values[row] == stratum, 0]
+            whole = own[: len(own) // 4 * 4]
+            assert (whole == 0).sum() * 2 == whole.size
+    with pytest.raises(TrialError, match=r"randomisation.factors: got 'sex', wanted one of age, .*site, region"):
+        trials.load("warfarin_titration", [*SMALL, *SITES])
+    with pytest.raises(TrialError, match=r"randomisation.factors: got 'site', wanted one of age"):
+        trials.load("warfarin_titration", [*SMALL, SITES[1]])

@@ -17,6 +17,11 @@ class Randomisation(ABC):
 
     __slots__ = ()
 
+    @property
+    @abstractmethod
+    def variables(self) -> tuple[str, ...]:
+        """Variables of the subjects that it looks at: covariates, ``site``, ``region``."""
+
     @abstractmethod
     def strata(self, subjects: xr.Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
         """Return the stratum of each subject, int (replicate, subject), and the names of all strata.

@@ -40,12 +40,23 @@ class Minimisation(Randomisation):
         if len(self.weights or self.factors) != len(self.factors):
             raise refuse("randomisation.weights", self.weights, f"one number for each of {len(self.factors)} factors")
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Those of the factors."""
+        return tuple(factor.variable for factor in self.factors)
+
     def strata(self, subjects: xr.Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
         """Return the combination of levels of each subject and the names of all combinations."""
         return crossed(self.factors, subjects)
 
     def __call__(
-        self, rng: Rng, replicates: range, subjects: xr.Dataset, *, ratio: tuple[int, ...], block: int = 0  # noqa: ARG002
+        self,
+        rng: Rng,
+        replicates: range,
+        subjects: xr.Dataset,
+        *,
+        ratio: tuple[int, ...],
+        block: int = 0,  # noqa: ARG002
     ) -> np.ndarray:
         """Return the groups (replicate, subject); the design's blocks play no part."""
         found = [factor.levels(subjects) for factor in self.factors]

@@ -22,6 +22,11 @@ class StratifiedBlocks(Randomisation):
         """Coerce and check the fields."""
         fields(self, "randomisation", factors=read_factors)
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Those of the factors."""
+        return tuple(factor.variable for factor in self.factors)
+
     def strata(self, subjects: xr.Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
         """Return the stratum of each subject and the names of all strata."""
         return crossed(self.factors, subjects)
