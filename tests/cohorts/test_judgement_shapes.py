@@ -293,3 +293,30 @@ def test_what_an_event_has_not_is_said(both):
         cohorts.event_requests(BOTH, two_outputs(), output="conc")
     with pytest.raises(PopulationError, match="leave it out of simulation studies"):
         cohorts.simulation_based_calibration(BOTH, two_outputs(), equations(BOTH, two_outputs()), n=1, seed=1)
+
+
+# -------------------------------------------------------------------------------------------------- simulation studies
+@pytest.mark.parametrize("which", ["two outputs and occasions", "classes"])
+def test_studies_of_such_fits_run(which):
+    """Two made-up data sets each: every value has a rank, and the truth is what made the data."""
+    from dataclasses import replace
+
+    from cohorts.judgement.refits import Sampler
+
+    short = Sampler(draws=49, chains=1, tune=200, sampled=150, longest=150)
+    if which == "classes":
+        population, data = CLASSES, classes()
+    else:
+        whole = two_outputs()
+        population = replace(BOTH, outcomes=())
+        data = IndividualData(
+            whole.observations.isel(observation=whole.observations["output"].values != "relapse"), whole.covariates
+        )
+    predict = equations(population, data)
+    ranks = cohorts.simulation_based_calibration(population, data, predict, n=2, seed=1, sampler=short)
+    named = set(ranks["parameter"].values.tolist())
+    assert {"cl_pop", "v_pop", "omega_cl"} <= named
+    assert ("gamma_cl" in named) == (which != "classes")
+    assert np.isfinite(ranks["truth"]).all()
+    assert ((ranks["rank"] >= 0) & (ranks["rank"] <= 49)).all()
+    assert isinstance(cohorts.plot_sbc(ranks), Figure)
