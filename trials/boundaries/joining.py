@@ -14,9 +14,8 @@ from trials.checks import refuse
 
 type Array = np.ndarray
 type Pair = tuple[Array, Array]
-
-ROUNDS = 60
-"""Rounds in which binding futility and efficacy bounds are made to agree; each shrinks the gap tenfold or so."""
+type Powered = tuple[Array, Array, float]
+"""Efficacy and futility bounds and the drift for which they are."""
 
 
 def joined(boundary: Boundary, rates: Array) -> Bounds:
@@ -68,21 +67,43 @@ def _listed(futility: object, rates: Array) -> Array:
     return np.array([-np.inf if z is None else z for z in futility.z] + [-np.inf])
 
 
-def _spending_beta(boundary: Boundary, futility: BetaSpending, rates: Array) -> tuple[Array, Array, float]:
+def _spending_beta(boundary: Boundary, futility: BetaSpending, rates: Array) -> Powered:
     """Return efficacy and futility bounds and the drift at which the power is 1 - β."""
     spent = beta_increments(futility, rates[None])
     if boundary.binding and boundary.spends:
         alpha = alpha_increments(boundary, rates[None])
         return _powered(rates, futility.beta, _found(rates, wanted(alpha), wanted(spent), binding=True))
-    efficacy = boundary.efficacy(rates, np.full(rates.size, -np.inf))
-    for _ in range(ROUNDS):
-        made = _powered(rates, futility.beta, _found(rates, given(efficacy[None]), wanted(spent), binding=False))
-        if not boundary.binding:
-            return made
-        before, efficacy = efficacy, boundary.efficacy(rates, made[1])
-        if np.allclose(efficacy, before, rtol=0, atol=1e-11):
-            return made
-    raise refuse("boundary.binding", True, "bounds for efficacy and futility that can agree; they do not with these")
+    loose = boundary.efficacy(rates, np.full(rates.size, -np.inf))
+
+    def powered(efficacy: Array) -> Powered:
+        return _powered(rates, futility.beta, _found(rates, given(efficacy[None]), wanted(spent), binding=False))
+
+    made = powered(loose)
+    return _agreed(boundary, rates, powered, made) if boundary.binding else made
+
+
+def _agreed(boundary: Boundary, rates: Array, powered: Callable[[Array], Powered], made: Powered) -> Powered:
+    """Return bounds of which each side counts on the other.
+
+    Without a spending function one number makes the efficacy bounds: they lie on the line through any two of them.
+    """
+    loose = made[0]
+    can = np.isfinite(loose)
+    step = np.where(can, boundary.efficacy(rates, made[1]), 0.0) - np.where(can, loose, 0.0)
+    if not step[-1]:
+        return made
+
+    def gap(share: float) -> float:
+        efficacy = loose + share * step
+        return float((boundary.efficacy(rates, powered(efficacy)[1]) - efficacy)[-1] / step[-1])
+
+    most = 1.0
+    while gap(most) > 0:
+        most *= 2.0
+        if most > 100:
+            raise refuse("boundary.binding", True, "bounds for efficacy and futility that can agree")
+    share = optimize.brentq(gap, 0.0, most, xtol=1e-11)
+    return powered(loose + share * step)
 
 
 def alpha_increments(boundary: Boundary, fractions: Array) -> Array:
@@ -100,7 +121,7 @@ def _found(rates: Array, efficacy: Side, futility: Side, *, binding: bool) -> Ca
     return bounds
 
 
-def _powered(rates: Array, beta: float, bounds: Callable[[float], Pair]) -> tuple[Array, Array, float]:
+def _powered(rates: Array, beta: float, bounds: Callable[[float], Pair]) -> Powered:
     """Return bounds and the drift at which they give a power of 1 - β."""
 
     def short(drift: float) -> float:
@@ -114,6 +135,8 @@ def _powered(rates: Array, beta: float, bounds: Callable[[float], Pair]) -> tupl
         high += 1.0
     while short(low) < 0 and low > -100:
         low -= 1.0
+    if not short(low) >= 0 >= short(high):
+        raise refuse("boundary.futility", f"type II error of {beta:g}", "one that these looks can spend")
     drift = float(optimize.brentq(short, low, high, xtol=1e-12))
     return *_ended(*bounds(drift)), drift
 
