@@ -26,7 +26,8 @@ def trajectories(trial: Trial, replicates: int, seed: int, posterior: xr.DataTre
     -------
     Dataset (scenario, replicate, subject, period, time_<measurement>): ``true_<measurement>``,
     ``observed_<measurement>``, with windows ``taken_<measurement>``, when; ``endpoint_<endpoint>``; times
-    ``ice_<event>`` and ``discontinued``; and ``arm``, an index into ``attrs["arms"]``.
+    ``ice_<event>``, ``discontinued`` and ``enrolled``; ``event_<endpoint>``, whether a time was that of the event; and
+    ``arm``, an index into ``attrs["arms"]``.
     """
     parts = [_course(scenario.protocol, replicates, seed, posterior) for scenario in trial.scenarios]
     names = xr.DataArray([scenario.name for scenario in trial.scenarios], dims="scenario", name="scenario")
@@ -66,9 +67,14 @@ def _course(protocol: Protocol, replicates: int, seed: int, posterior: xr.DataTr
             else data[endpoint.name].expand_dims("period", 2)
         )
         made[f"endpoint_{endpoint.name}"] = (found.dims, found.values, {"units": endpoint.unit})
+        if f"{endpoint.name}_event" in data:
+            event = data[f"{endpoint.name}_event"]
+            event = event if "period" in event.dims else event.expand_dims("period", 2)
+            made[f"event_{endpoint.name}"] = (DIMS, event.values)
         visits = [str(dim) for dim in found.dims if dim not in DIMS]
         coords |= {dim: (dim, found[dim].values, {"units": protocol.model.time}) for dim in visits}
-    happened = [str(name) for name in data.data_vars if str(name).startswith("ice_") or name == "discontinued"]
+    calendar = ("discontinued", "enrolled")
+    happened = [str(name) for name in data.data_vars if str(name).startswith("ice_") or name in calendar]
     made |= {name: (DIMS[:2], data[name].values, data[name].attrs) for name in happened}
     return xr.Dataset(made, coords=coords)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trials.figures.of_example import example_pictures
+from trials.figures.of_monitoring import monitoring_pictures
 from trials.figures.of_outcomes import forest_picture, power_pictures
 from trials.figures.of_posterior import posterior_pictures
 from trials.figures.picture import Picture
@@ -18,4 +19,5 @@ def draw(result: Result) -> tuple[Picture, ...]:
     """Every picture this result has: calibration if there was one, example trial, power, operating characteristics."""
     found = characteristics(result)
     calibrated = posterior_pictures(result) if result.posterior is not None else ()
-    return (*calibrated, *example_pictures(result), *power_pictures(result, found), forest_picture(result, found))
+    shown = (*example_pictures(result), *monitoring_pictures(result), *power_pictures(result, found))
+    return (*calibrated, *shown, forest_picture(result, found))

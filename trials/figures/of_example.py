@@ -33,8 +33,8 @@ def example_pictures(result: Result) -> Iterator[Picture]:
     for measurement in scenario.protocol.measurements:
         yield _response(scenario.protocol, example, measurement, words)
     for endpoint in scenario.protocol.endpoints:
-        if example[f"endpoint_{endpoint.name}"].ndim > 2:
-            continue  # a repeated endpoint is shown by the measurement it is of
+        if example[f"endpoint_{endpoint.name}"].ndim > 2 or f"event_{endpoint.name}" in example:
+            continue  # a repeated endpoint is shown by the measurement it is of, a time to an event by its curve
         yield _endpoint(result, scenario, example, endpoint, words)
 
 
