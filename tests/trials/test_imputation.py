@@ -11,6 +11,7 @@ from trials.analyses.ancova_at_visit import AncovaAtVisit
 from trials.analyses.imputed import Imputed
 from trials.analyses.mmrm import Mmrm
 from trials.errors import TrialError
+from trials.imputation.completed import complete
 from trials.imputation.posterior import Draws, Incomplete, augmented, monotone
 from trials.imputation.rubin import pool
 from trials.imputation.strategies import STRATEGIES, impute
@@ -202,6 +203,17 @@ def test_delta_is_added_to_what_is_imputed_in_the_test_arm():
     lost = np.isnan(data["y"].values[..., 2]) & (data["arm"].values == 0)
     share = lost.sum(axis=1) / (data["arm"].values == 0).sum(axis=1)
     np.testing.assert_allclose(shifted["estimate"] - plain["estimate"], 5 * share, rtol=1e-9)
+
+
+def test_a_shift_is_one_of_the_values():
+    model, rng = imputed()._model(trial()), np.random.default_rng(9)
+    values, shifted = rng.standard_normal((3, 60, 4)), rng.random((3, 60)) < 0.3
+    moved = values + 2.5 * shifted[..., None]
+    good = np.ones(3, bool)
+    one = complete(values, model.data, shifted, good).pooled(2.5)
+    other = complete(moved, model.data, shifted, good).pooled(0.0)
+    for name in one._fields:
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-10, err_msg=name)
 
 
 @pytest.mark.parametrize(("alternative", "sign"), [("less", 1), ("two-sided", 1), ("greater", -1)])
