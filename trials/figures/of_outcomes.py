@@ -82,8 +82,9 @@ def _exact(result: Result, analysis: Analysis) -> Curve | None:
     variances = np.log1p(source["cv_within"].sel(analysis=analysis.name).values ** 2)
     cv = float(np.sqrt(np.expm1(np.nanmean(variances))))
     effect = np.geomspace(0.97 * analysis.lower, 1.03 * analysis.upper, CURVE_POINTS)
-    limits = {"lower": analysis.lower, "upper": analysis.upper, "alpha": analysis.alpha}
-    power_at = bioequivalence(cv, _completers(source), effect, **limits)
+    power_at = bioequivalence(
+        cv, _completers(source), effect, lower=analysis.lower, upper=analysis.upper, alpha=analysis.alpha
+    )
     remark = f"within-subject CV {100 * cv:.1f} %"
     return Curve("exact, by Owen's Q", effect, power_at, remark=remark)
 
