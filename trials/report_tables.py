@@ -12,6 +12,7 @@ import numpy as np
 
 from cohorts.covariates.base import CovariateModel, variables
 from cohorts.covariates.given import Categorical
+from trials.report_calendar import calendar_rows
 from trials.report_conduct import conduct_rows, visits
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def plan(protocol: Protocol) -> Table:
     """What is measured, computed and analysed, and the design and solver behind it."""
     design, time = protocol.design, protocol.model.time
     rows = [("design", type(design).__name__, settings(design))]
+    rows += calendar_rows(protocol, settings)
     rows += [("measurement", m.name, _measured(m, time)) for m in protocol.measurements]
     rows += [("endpoint", e.name, f"{type(e).__name__}: {settings(e, leave=('name',))}") for e in protocol.endpoints]
     rows += conduct_rows(protocol, settings)

@@ -29,6 +29,7 @@ from trials.monitoring.looks import Looks
 from trials.monitoring.schedule import days
 from trials.monitoring.stopping import stopped
 from trials.protocol import Measurement
+from trials.report_tables import plan
 
 HERE = Path(__file__).parent / "conf"
 DIMS = ("replicate", "subject")
@@ -273,6 +274,7 @@ def test_every_field_changes_an_output(name):
         (["design.by=information"], "design.maximum: got None"),
         (["design.maximum=7"], "design.maximum"),
         (["design.lag=-1"], "design.lag"),
+        (["design.by=follow_up", "design.at=[100,301]"], "design.at: got 301 subjects, wants at most design.n, 300"),
         (["design.by=calendar", "design.observed=true"], "design.maximum"),
     ],
 )
@@ -294,3 +296,11 @@ def test_rescoring_gives_what_another_run_would_have_given(tmp_path):
         trials.rescore(first, OBrienFleming(sided=2))
     with pytest.raises(TrialError, match=r"no .*looks.parquet"):
         trials.rescore(tmp_path, Pocock())
+
+
+def test_the_report_says_when_the_trial_is_looked_at_and_what_stops_it():
+    made = replace(survival().protocol, design=sequential(boundary=OBrienFleming(futility=FutilityBounds((0.5,)))))
+    rows = {(kind, name): text for kind, name, text in plan(made).rows}
+    assert rows["enrolment", "Accrual"] == "rates = 25, starts = 0, process = regular"
+    assert rows["look", "1"] == "at 100 events: efficacy at Z ≥ 2.7965 (p ≤ 0.00258), futility at Z ≤ 0.5000"
+    assert rows["look", "2"] == "at 200 events: efficacy at Z ≥ 1.9774 (p ≤ 0.024)"

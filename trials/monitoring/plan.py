@@ -27,6 +27,8 @@ def check_looks(protocol: Protocol) -> None:
         _endpoint(protocol, looks)
         _sided(protocol, looks.monitored, looks.boundary.sided)
         looks.boundary(looks.fractions)
+        if looks.by == "follow_up" and looks.at[-1] > protocol.design.n:
+            raise TrialError(f"design.at: got {looks.at[-1]:g} subjects, wants at most design.n, {protocol.design.n}")
     if again is not None:
         _analysis(protocol, again.monitored)
         if isinstance(again.rule, Unblinded):

@@ -78,8 +78,6 @@ def _of_events(data: xr.Dataset, endpoint: str, wanted: Array) -> Array:
 
 
 def _of_subjects(data: xr.Dataset, endpoint: str, complete: float, wanted: Array) -> Array:
-    if wanted[-1] > data.sizes["subject"]:
-        raise refuse("design.at", int(wanted[-1]), f"at most the {data.sizes['subject']} subjects of design.n")
     known: Array = np.sort(known_from(data, endpoint, complete), axis=1)[:, wanted - 1]
     return known
 
