@@ -156,7 +156,8 @@ def test_with_one_visit_who_left_takes_the_effect_along(method, strategy):
         y, arm = data["y"].values[row, :, 0], data["arm"].values[row]
         effect = np.nanmean(y[arm == 0]) - np.nanmean(y[arm == 1])
         share = np.isfinite(y[arm == 0]).mean()
-        assert found["estimate"].values[row] == pytest.approx(share * effect, abs=0.06)
+        error = found["se"].values[row] * np.sqrt(found["missing_information"].values[row] / 2000)
+        assert found["estimate"].values[row] == pytest.approx(share * effect, abs=4 * error)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -260,7 +261,7 @@ def test_every_field_changes_an_output():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_alone_a_replicate_has_the_same_bits_and_more_imputations_keep_the_first(method):
+def test_alone_a_replicate_has_the_same_bits(method):
     data = trial(replicates=70)
     analysis = imputed(method=method, imputations=3)
     together = analysis(data)

@@ -141,8 +141,8 @@ class Imputed(Analysis):
 
     def _analysed(self, model: "_Model", numbers: np.ndarray) -> dict[str, np.ndarray]:
         """Return estimate, standard error, degrees of freedom and n (replicate,)."""
-        size = (self.imputations, model.data.used.shape[1])
-        noise = [generator(self.seed, Stream.IMPUTATION, int(k), 1).standard_normal(size).T for k in numbers]
+        size = (model.data.used.shape[1], self.imputations)
+        noise = [generator(self.seed, Stream.IMPUTATION, int(k), 1).standard_normal(size) for k in numbers]
         draws, good = self._draws(model.data, numbers), determined(model.data)
         under = (self.strategy, model.arms)
         values = impute(model.data, draws, model.visit, under, np.stack(noise))
