@@ -442,3 +442,16 @@ def test_what_no_event_is(changes, message):
 def test_what_no_measurement_is(changes, message):
     with pytest.raises(TrialError, match=message):
         measured(**changes)
+
+
+def test_doses_follow_each_other_in_time_however_they_are_written():
+    made = protocol()
+    regimen = engine.Regimen.parse("320 mg into depot at 24 h every 24 h, 3 times; 640 mg into depot")
+    for_ever = Markov(1.0, 1.0, holiday=0.3, holiday_doses=1e9)
+    made = dosed(made, active={"regimen": regimen, "adherence": for_ever})
+    found = everyone(made, "active")
+    each = [bateman(found.patients, [(t, 640 if t == 0 else 320)], TIMES) for t in DAYS]
+    possible = np.stack([sum(each[:n], np.zeros((80, 5))) for n in range(5)])
+    distance = np.abs(possible - found.true["x"].reshape(-1, 5)).max(axis=-1)
+    assert (distance.min(axis=0) < 1e-9).all()
+    assert len(np.unique(distance.argmin(axis=0))) == 5

@@ -36,6 +36,8 @@ class Progress:
         For each arm with a policy the doses it gave (replicate, subject, dose).
     events, left
         Time of each event, and of leaving the study, after the start (replicate, subject); infinite if none.
+    away
+        Where the visits of a measurement are missed, once that was asked for.
     """
 
     dosing: Dosing
@@ -47,6 +49,7 @@ class Progress:
     left: Array
     amounts: dict[str, Array] = field(default_factory=dict)
     events: dict[str, Array] = field(default_factory=dict)
+    away: dict[str, Array | None] = field(default_factory=dict)
 
     def treat(self) -> None:
         """Treat all patients as they were assigned, period by period; what they have carries over."""
@@ -101,5 +104,7 @@ class Progress:
         )
         true = self.values[measurement.name][place]
         seen, below = measure(self.dosing.protocol, patients, measurement, true, noise=noise, replicate=replicate)
-        away = missed(measurement, patients, self.arms.shape)
+        if measurement.name not in self.away:
+            self.away[measurement.name] = missed(measurement, patients, self.arms.shape)
+        away = self.away[measurement.name]
         return (seen if away is None else np.where(away[place], np.nan, seen)), below
