@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -304,3 +305,15 @@ def test_the_report_says_when_the_trial_is_looked_at_and_what_stops_it():
     assert rows["enrolment", "Accrual"] == "rates = 25, starts = 0, process = regular"
     assert rows["look", "1"] == "at 100 events: efficacy at Z ≥ 2.7965 (p ≤ 0.00258), futility at Z ≤ 0.5000"
     assert rows["look", "2"] == "at 200 events: efficacy at Z ≥ 1.9774 (p ≤ 0.024)"
+
+
+def test_blocks_of_any_size_give_the_same_bits():
+    made = protocol(
+        sequential(at=(60, 120, 200), by="calendar", boundary=AlphaSpending(), maximum=200.0, observed=True)
+    )
+    made = replace(made, design=replace(made.design, at=(6.0, 12.0, 40.0)))
+    whole = block(made, range(9))
+    for cuts in ((0, 1, 2, 9), (0, 5, 9)):
+        parts = [block(made, range(a, b)) for a, b in pairwise(cuts)]
+        for name, values in whole.items():
+            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values, err_msg=name)
