@@ -110,12 +110,12 @@ class FactorialEffect(Analysis):
 
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the effect in each subject: the weighted sum over the arms."""
-        total = 0.0
-        for name, weight in self._weights(list(values)).items():
-            if weight:
-                value = np.asarray(values[name], float)
-                total = total + weight * (logged(value) if self.log else value)
-        effect: np.ndarray = np.asarray(total)
+        parts = [
+            weight * (logged(np.asarray(values[name], float)) if self.log else np.asarray(values[name], float))
+            for name, weight in self._weights(list(values)).items()
+            if weight
+        ]
+        effect: np.ndarray = np.sum(parts, axis=0)
         return effect
 
     def null(self, effect: float, tolerance: float = 0.0) -> bool:

@@ -23,7 +23,8 @@ class Counts(NamedTuple):
     @property
     def n(self) -> np.ndarray:
         """Subjects of both groups."""
-        return self.test_size + self.control_size
+        both: np.ndarray = self.test_size + self.control_size
+        return both
 
     @property
     def proportions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +37,8 @@ class Counts(NamedTuple):
     @property
     def empty(self) -> np.ndarray:
         """Whether a group has nobody in it: there is nothing to compare."""
-        return (self.test_size == 0) | (self.control_size == 0)
+        nobody: np.ndarray = (self.test_size == 0) | (self.control_size == 0)
+        return nobody
 
 
 def binary(data: xr.Dataset, endpoint: str, *, test: str, control: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
