@@ -309,3 +309,11 @@ def test_a_twin_takes_changes_out_of_a_nonmem_table():
     assert found.covariates["age"] == 70.0
     wanted, got = (twins.twin(MODEL, KIDNEY, r, seed=1).summary()["mean"] for r in (AFTER, found))
     np.testing.assert_allclose(got, wanted)
+
+
+def test_the_command_says_the_classes_and_what_changed():
+    from trials.commands.twin import _data, _parameters
+
+    said = _parameters(cohorts.twin(lines(), record(), predict, seed=1))
+    assert said.splitlines()[-1].startswith("kind: usual 0.6")
+    assert _data(AFTER).endswith("crcl 120 at 0, 60 at 10, 20 at 20")

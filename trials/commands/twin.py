@@ -66,7 +66,18 @@ def _parameters(twin: Twin) -> str:
     varying = table[table["sd"] > 1e-9 * table["mean"].abs()]
     how = f"{d['method']}, population {d['uncertainty']}, effective sample size {d['ess']:.0f}"
     k = f", Pareto k {d['pareto_k']:.2f}" if d["method"] != "nuts" else ""
-    return f"posterior ({how}{k}); lower and upper hold 90 %\n{varying.to_string(float_format='{:.4g}'.format)}"
+    text = f"posterior ({how}{k}); lower and upper hold 90 %\n{varying.to_string(float_format='{:.4g}'.format)}"
+    return "\n".join([text, *_classes(twin)])
+
+
+def _classes(twin: Twin) -> list[str]:
+    """Probability of each class of each mixture, a line a mixture."""
+    found = twin.classes()
+    made = []
+    for m in twin.population.mixtures:
+        shares = zip(m.levels, found[m.name].values, found[f"{m.name}_mcse"].values, strict=True)
+        made.append(f"{m.name}: " + ", ".join(f"{level} {p:.3f} (mcse {e:.3f})" for level, p, e in shares))
+    return made
 
 
 def _forecast(twin: Twin, after: list[float]) -> list[str]:
