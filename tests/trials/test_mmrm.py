@@ -166,6 +166,19 @@ def test_kenward_roger_is_the_published_sum(name):
         assert found["df"].item() == pytest.approx(mmrm(covariance=name)(data)["df"].item(), rel=1e-12)
 
 
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_derivatives_of_a_structure_are_those_of_differences(name):
+    structure = STRUCTURES[name]
+    start = structure.start(np.cov(np.random.default_rng(2).standard_normal((4, 30)))[None])
+    assert start.shape == (1, structure.parameters(4))
+    at, step = structure(start, 4), 1e-5
+    for k, unit in enumerate(np.eye(start.shape[1]) * step):
+        up, down = structure(start + unit, 4), structure(start - unit, 4)
+        first = vech(up.covariance - down.covariance) / (2 * step)
+        np.testing.assert_allclose(at.first[..., k], first, atol=1e-8)
+        np.testing.assert_allclose(at.second[..., k], (up.first - down.first) / (2 * step), atol=1e-8)
+
+
 def test_the_bend_of_the_unstructured_is_that_of_differences():
     from trials.analyses.mixed.structures import cholesky_bend
 
