@@ -9,6 +9,7 @@ import engine
 from tests.trials.virtual import ARMS, TIMES, course, data, dosed, everyone, protocol, work
 from trials.block import simulate_block
 from trials.conduct.adherence import Binomial, Markov
+from trials.conduct.causes.base import reached
 from trials.conduct.causes.hazard import Hazard
 from trials.conduct.causes.response import Current, LastObserved
 from trials.conduct.causes.rule import Rule
@@ -287,6 +288,14 @@ def test_a_hazard_of_the_last_value_recorded():
     step = 24 * 0.004 * np.exp(0.2 * (seen[..., 2] - 4.0))
     at_risk = found.left > 48
     assert (found.left[at_risk] <= 72).mean() == pytest.approx((1 - np.exp(-step))[at_risk].mean(), abs=0.05)
+
+
+def test_where_a_hazard_of_steps_reaches_a_limit():
+    times = np.tile([0.0, 1.0, 3.0, 4.0], (5, 1))
+    hazard = np.tile([1.0, 0.0, 2.0, 0.5], (5, 1))
+    hazard[4] = [0.1, 0.1, 0.1, 0.0]
+    found = reached(times, hazard, np.array([0.5, 1.0, 2.0, 3.5, 1.0]))
+    np.testing.assert_allclose(found, [0.5, 3.0, 3.5, 5.0, np.inf])
 
 
 def test_a_hazard_of_the_true_course():

@@ -136,7 +136,7 @@ def test_counts_have_the_mean_and_variance_of_their_distribution(dispersion):
     endpoint = Count("e", "1", "cumulative_mean", until=20.0, every=5.0, dispersion=dispersion)
     (watch,) = endpoint.watches
     count, rng = 40_000, np.random.default_rng(3)
-    courses = {watch: np.broadcast_to(0.3 * watch.clock, (1, count, 1, 5))}
+    courses = {watch: np.broadcast_to(7.0 + 0.3 * watch.clock, (1, count, 1, 5))}
     left = np.where(np.arange(count) % 2, 7.0, np.inf)
     found = endpoint.find(seen(np.zeros((1, count, 1, 3)), uniforms=rng.random(2 * count), courses=courses, left=left))
     for rows, mean, exposure in ((slice(0, None, 2), 6.0, 20.0), (slice(1, None, 2), 2.1, 7.0)):

@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -264,6 +265,11 @@ def test_as_it_is_everything_happens():
     course = simulate(work)
     assert {name: bool(np.isfinite(when).any()) for name, when in course.events.items()} == dict.fromkeys(EVENTS, True)
     assert len(as_it_is()) > 20
+    alone = simulate(replace(work, protocol=replace(made, intercurrent=())))
+    first = np.minimum.reduce(list(course.events.values()))
+    before = course.times["c"] <= first[..., None, None]
+    assert 0 < before.mean() < 1
+    np.testing.assert_array_equal(course.true["c"][before], alone.true["c"][before])
 
 
 @pytest.mark.parametrize(("path", "value"), CHANGES, ids=[f"{path}={value}" for path, value in CHANGES])
