@@ -10,9 +10,6 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 NAMES = (
-    "fit", "calibration", "draw", "simulate", "workloads", "stream", "workers", "trial", "bioequivalence", "survival", "mmrm",
-    "mechanistic", "pymc_analysis",
-)  # fmt: skip
     "fit",
     "calibration",
     "draw",
