@@ -21,6 +21,9 @@ NAMES = (
     "trial",
     "mechanistic",
     "bioequivalence",
+    "survival",
+    "mmrm",
+    "pymc_analysis",
 )
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->\n"
 NOT_SHOWN = ("median_s", "min_s", "max_s", "times_s", "runs", "first_call_s", "lsoda_times_s")
