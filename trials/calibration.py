@@ -16,6 +16,7 @@ import cohorts
 import engine
 from cohorts.calibration.data import covariate_values
 from cohorts.drawing.cohort import fitted, learned
+from trials.checks import Choice
 from trials.data import DataSource, read_source
 from trials.errors import TrialError
 from trials.making import known, number, whole
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 type Tell = Callable[[str, int, int], None]
 
 SAMPLER = ("chains", "tune", "draws", "target_accept", "allow")
-CHECKS = ("rhat_max", "ess_min", "divergences", "ebfmi_min")
+METHODS = ("nuts", "laplace", "pathfinder")
+CHECKS = ("rhat_max", "ess_min", "divergences", "ebfmi_min", "pareto_k")
 LIBRARIES = ("pymc", "pytensor", "nutpie", "numba", "numpy")
 """What a posterior depends on besides our own code."""
 
@@ -43,16 +45,19 @@ class Calibration:
     draws: int
     target_accept: float
     allow: tuple[str, ...]
-    """Checks of the fit (rhat, ess, divergences, ebfmi) that may fail; recorded."""
+    """Checks of the fit (rhat, ess, divergences, ebfmi; pareto_k of an approximation) that may fail; recorded."""
     posterior: Path | None
     """A posterior saved before, taken instead of a fit."""
     references: tuple[Reference, ...] = ()
     """Fits of the same model to the same data by others; shown, never used."""
+    method: str = "nuts"
+    """``nuts``, or an approximation for a first look: ``laplace``, ``pathfinder``."""
 
     @property
     def sampler(self) -> dict[str, Any]:
-        """Settings of the sampler by name."""
-        return {name: getattr(self, name) for name in SAMPLER}
+        """Settings of the sampler by name; the method where it is an approximation."""
+        method = {} if self.method == "nuts" else {"method": self.method}
+        return {name: getattr(self, name) for name in SAMPLER} | method
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,9 +93,10 @@ def read_calibration(
     TrialError, DataError, ModelError
         Naming what is wrong with the data, or why the model cannot be fitted.
     """
-    known("calibration", spec, (*SAMPLER, "posterior"))
+    known("calibration", spec, (*SAMPLER, "posterior", "method"))
     if missing := [key for key in SAMPLER if spec.get(key) is None]:
         raise TrialError(f"calibration.{missing[0]}: missing")
+    method = Choice(METHODS)("calibration.method", spec.get("method", "nuts"))
     source = read_source(data, protocol.model, folders)
     events = source.events(protocol.model)
     individuals = source.individuals(events)
@@ -112,6 +118,7 @@ def read_calibration(
         allow=tuple(spec["allow"]),
         posterior=None if saved is None else Path(saved),
         references=references,
+        method=method,
     )
 
 
@@ -204,7 +211,8 @@ def _evidence(protocol: Protocol, posterior: xr.DataTree, about: Mapping[str, An
     thin = thinned(protocol, posterior)
     checks = {name: float(posterior.attrs[name]) for name in CHECKS if name in posterior.attrs}
     digests = {"data": str(posterior.attrs["data_digest"]), "posterior": posterior_digest(thin)}
-    return Evidence(posterior, thin, digests, {**about, "checks": checks})
+    nature = {name: str(posterior.attrs[name]) for name in ("approximation",) if name in posterior.attrs}
+    return Evidence(posterior, thin, digests, {**about, "checks": checks, **nature})
 
 
 def _read(path: Path) -> xr.DataTree:

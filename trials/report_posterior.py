@@ -63,9 +63,16 @@ def data(result: Result) -> Table:
 
 def verdict(posterior: xr.DataTree) -> Table:
     """Each gate: what was found, what was wanted, and whether a failure was allowed."""
-    attrs = posterior.attrs
-    gates, failed, allowed = (json.loads(attrs[name]) for name in ("gates", "failed", "allowed"))
-    found = [
+    gates, failed, allowed = (json.loads(posterior.attrs[name]) for name in ("gates", "failed", "allowed"))
+    found = _approximation if "approximation" in posterior.attrs else _chains
+    checks, note = found(posterior.attrs, gates)
+    rows = tuple((name, got, wanted, _passed(key, failed, allowed)) for key, name, got, wanted in checks)
+    return Table(("Check", "Found", "Wanted", "Passed"), rows, (1, 2), note)
+
+
+def _chains(attrs: Mapping[Any, Any], gates: Mapping[str, Any]) -> tuple[list[tuple[str, ...]], str]:
+    """Checks of a sampled posterior, and how it was sampled."""
+    found: list[tuple[str, ...]] = [
         ("rhat", "Largest R-hat", f"{attrs['rhat_max']:.4f}", f"< {gates['rhat']:g}"),
         ("ess", "Smallest effective sample size, bulk or tail", f"{attrs['ess_min']:.0f}", f"> {gates['ess']:g}"),
         ("divergences", "Divergent transitions", str(attrs["divergences"]), f"at most {gates['divergences']}"),
@@ -73,13 +80,26 @@ def verdict(posterior: xr.DataTree) -> Table:
     if "ebfmi" in gates:
         least = f"{attrs['ebfmi_min']:.2f}"
         found.append(("ebfmi", "Smallest E-BFMI of a chain", least, f"at least {gates['ebfmi']:g}"))
-    rows = tuple((name, got, wanted, _passed(key, failed, allowed)) for key, name, got, wanted in found)
     note = (
         f"NUTS (nutpie), {attrs['chains']} chains of {attrs['draws']} draws after {attrs['tune']} of tuning, seed "
         f"{attrs['seed']}; compiled in {attrs['seconds_compile']:.0f} s, sampled in {attrs['seconds_sample']:.0f} s. "
         "R-hat and effective sample sizes are over every parameter of the population and of each person."
     )
-    return Table(("Check", "Found", "Wanted", "Passed"), rows, (1, 2), note)
+    return found, note
+
+
+def _approximation(attrs: Mapping[Any, Any], gates: Mapping[str, Any]) -> tuple[list[tuple[str, ...]], str]:
+    """The check of a posterior that is an approximation, and which."""
+    k = f"{attrs['pareto_k']:.2f}"
+    found: list[tuple[str, ...]] = [
+        ("pareto_k", "Pareto k of the importance weights", k, f"< {gates.get('pareto_k', 0.7):g}")
+    ]
+    note = (
+        f"An approximation for a first look ({attrs['approximation']}), not a sample of the posterior; seed "
+        f"{attrs['seed']}, made in {attrs['seconds_sample']:.0f} s; effective number of its proposed draws "
+        f"{attrs['ess']:.0f}. R-hat and effective sample sizes below mean nothing: its draws are independent."
+    )
+    return found, note
 
 
 def _passed(gate: str, failed: Mapping[str, str], allowed: list[str]) -> str:

@@ -84,6 +84,24 @@ def approximate(
     if unknown := sorted(set(allow) - {"pareto_k"}):
         raise PopulationError(f"allow: got {unknown}, wanted some of ['pareto_k']")
     started, people = time.perf_counter(), individual_data(data)
+    tree = nested_laplace(population, people, predict, seed=seed, output=output, chains=chains, draws=draws)
+    k = float(tree.attrs["pareto_k"])
+    tree.attrs |= _about(population, people, seed, k) | {"seconds": time.perf_counter() - started}
+    tree.attrs["allowed"] = json.dumps(sorted(allow))
+    if not k < LIMIT and "pareto_k" not in allow:
+        raise CalibrationError(
+            f"the Laplace approximation of {population.name} may not be used: the Pareto k of its weights is {k:.2f}, "
+            f"wanted < {LIMIT:g}. Use cohorts.calibrate, which samples by NUTS. To go on all the same, which is "
+            f"recorded: allow=('pareto_k',)",
+            tree,
+        )
+    return tree
+
+
+def nested_laplace(
+    population: Population, people: IndividualData, predict: Predict, *, seed: int, output: str, chains: int, draws: int
+) -> xr.DataTree:
+    """Posterior and sample_stats as `approximate` has them, not judged; attributes how near they are."""
     plain = replace(
         population, parameters=tuple(replace(p, parameterisation="non-centred") for p in population.parameters)
     )
@@ -92,16 +110,7 @@ def approximate(
     theta, factor = look.outside(_flat_start(model, look.joint))
     found = look.weighted(theta, factor, seed, chains * draws)
     tree = _tree(model, look.joint, found, chains, draws)
-    tree.attrs |= _about(population, people, seed, found) | {"seconds": time.perf_counter() - started}
-    tree.attrs["allowed"] = json.dumps(sorted(allow))
-    k = float(tree.attrs["pareto_k"])
-    if not k < LIMIT and "pareto_k" not in allow:
-        raise CalibrationError(
-            f"the Laplace approximation of {population.name} may not be used: the Pareto k of its weights is {k:.2f}, "
-            f"wanted < {LIMIT:g}. Use cohorts.calibrate, which samples by NUTS. To go on all the same, which is "
-            f"recorded: allow=('pareto_k',)",
-            tree,
-        )
+    tree.attrs = {"approximation": "laplace", "pareto_k": found.k, "ess": found.ess}
     return tree
 
 
@@ -240,14 +249,11 @@ def _point(model: Any, made: Joint, shared: Array, own: Array) -> dict[str, Arra
     return point
 
 
-def _about(population: Population, data: IndividualData, seed: int, found: _Found) -> dict[str, Any]:
+def _about(population: Population, data: IndividualData, seed: int, k: float) -> dict[str, Any]:
     occasions = told_apart(population, data)
     return {
         **stamp(population, seed),
-        "approximation": "laplace",
-        "pareto_k": found.k,
-        "ess": found.ess,
-        "failed": json.dumps({} if found.k < LIMIT else {"pareto_k": f"Pareto k is {found.k:.2f}, wanted < {LIMIT:g}"}),
+        "failed": json.dumps({} if k < LIMIT else {"pareto_k": f"Pareto k is {k:.2f}, wanted < {LIMIT:g}"}),
         "fitted_digest": population.digest_of_fit(occasions=occasions is not None),
         "population": population.name,
         "occasions": occasions or 0,

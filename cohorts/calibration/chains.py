@@ -67,8 +67,8 @@ class Fit:
         return int(generator(self.seed, Stream.SAMPLER).integers(2**31))
 
 
-def sample(fit: Fit, options: Mapping[str, Any], most: float) -> tuple[xr.DataTree, dict[str, Any]]:
-    """Draws, and how they were made; once more with smaller steps where more than `most` transitions diverge."""
+def prepare(fit: Fit) -> tuple[Starts, float]:
+    """The compiled model of a fit with places to begin, and the seconds that compiling took."""
     import nutpie
 
     from cohorts.calibration.building import build
@@ -79,16 +79,21 @@ def sample(fit: Fit, options: Mapping[str, Any], most: float) -> tuple[xr.DataTr
     model = build(fit.population, fit.data, occasions=None, predict=fit.predict, output=fit.output, weights=weights)
     compiled = nutpie.compile_pymc_model(model, initial_points=medians(fit.population, model), jitter_rvs=set())
     fit.progress("compiling the population model", 1, 1)
+    return starts(fit.population, compiled, weights, fit.seed), time.perf_counter() - started
+
+
+def sample(fit: Fit, options: Mapping[str, Any], most: float) -> tuple[xr.DataTree, dict[str, Any]]:
+    """Draws, and how they were made; once more with smaller steps where more than `most` transitions diverge."""
+    begun, compiling = prepare(fit)
     built, busy = time.perf_counter(), time.process_time()
-    begun = starts(fit.population, compiled, weights, fit.seed)
     centred = _chosen(fit, begun, options["cores"])
-    ready = begun.beginning({name: float(name in centred) for name in weights}, 1)
+    ready = begun.beginning({name: float(name in centred) for name in begun.weights}, 1)
     tree = _run(fit, ready, options, "sampling the posterior")
     made: dict[str, Any] = {"centred": json.dumps(sorted(centred))}
     if (count := divergences(tree)) > most:
         made |= {"target_accept": CAREFUL, "diverged_before": count}
         tree = _run(fit, ready, {**options, "target_accept": CAREFUL}, "sampling with smaller steps")
-    made |= {"seconds_compile": built - started, "seconds_sample": time.perf_counter() - built}
+    made |= {"seconds_compile": compiling, "seconds_sample": time.perf_counter() - built}
     return tree, {**made, "seconds_cpu": time.process_time() - busy}
 
 

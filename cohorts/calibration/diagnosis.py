@@ -32,15 +32,22 @@ class Gates:
     ebfmi
         Least energy Bayesian fraction of missing information of a chain. Betancourt 2016, arXiv:1604.00695. Judged
         where the sampler tells its energies.
+    pareto_k
+        Least Pareto k of the importance weights that is too large; judged, in place of all others, of a posterior that
+        is an approximation. Vehtari et al. 2024, J Mach Learn Res 25(72).
     """
 
     rhat: float = 1.01
     ess: float = 400.0
     divergences: int = 0
     ebfmi: float = 0.3
+    pareto_k: float = 0.7
 
     def failures(self, posterior: xr.DataTree) -> dict[str, str]:
         """Checks that fail, each with a sentence; keys are the names of the gates."""
+        if "approximation" in posterior.attrs:
+            k = float(posterior.attrs["pareto_k"])
+            return {} if k < self.pareto_k else {"pareto_k": f"Pareto k is {k:.2f}, wanted < {self.pareto_k:g}"}
         table = diagnose(posterior, individuals=True)
         found: dict[str, str] = {}
         most = table["rhat"].fillna(np.inf)
@@ -63,6 +70,7 @@ ADVICE = {
     "rhat": "sample longer (tune, draws), or look for two modes, such as absorption and elimination that swap roles",
     "ess": "take more draws",
     "divergences": "raise target_accept towards 1, or narrow the priors the data say little about",
+    "pareto_k": "the approximation is too far from the posterior to be corrected, sample it with method='nuts'",
     "ebfmi": "give standard deviations priors that keep away from 0 and from the very large, or sample non-centred",
 }
 

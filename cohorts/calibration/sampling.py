@@ -1,8 +1,8 @@
-"""A population fitted to individual data by Hamiltonian Monte Carlo, with what is needed to judge the fit."""
+"""A population fitted to data of individual people, with what is needed to judge the fit."""
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +15,7 @@ from cohorts.calibration.chains import ACCEPT, Fit, Predict, Progress, sample
 from cohorts.calibration.data import covariate_values, individual_data
 from cohorts.calibration.diagnosis import ADVICE, Gates, diagnose, divergences, ebfmi
 from cohorts.calibration.linearised import covariates_of, individual_fit
+from cohorts.calibration.paths import laplace, pathfinder
 from cohorts.calibration.people import (
     Predictor,
     changing,
@@ -35,6 +36,12 @@ from cohorts.specification.quantities import Array
 CHECKED = 500
 """Draws that the predictive groups hold."""
 
+APPROXIMATIONS: dict[str, Callable[[Fit, int, int], tuple[xr.DataTree, dict[str, Any]]]] = {
+    "laplace": laplace,
+    "pathfinder": pathfinder,
+}
+"""Methods that are none of chains: a fit, chains and draws to draws and how they were made."""
+
 
 def calibrate(
     population: Population,
@@ -42,6 +49,7 @@ def calibrate(
     predict: Predict,
     *,
     seed: int,
+    method: str = "nuts",
     output: str = "",
     chains: int = 4,
     tune: int = 1000,
@@ -52,10 +60,11 @@ def calibrate(
     allow: Collection[str] = (),
     progress: Progress | None = None,
 ) -> xr.DataTree:
-    """Posterior of a population given measurements of individual people, by NUTS (nutpie).
+    """Posterior of a population given measurements of individual people.
 
-    Chains begin at different places about the mode of the population-level values with all people typical
-    (`cohorts.calibration.starts`), which depend on the seed alone.
+    By NUTS (nutpie), or for a first look by a declared approximation. Chains and searches begin at different places
+    about the mode of the population-level values with all people typical (`cohorts.calibration.starts`), which depend
+    on the seed alone.
 
     Parameters
     ----------
@@ -69,6 +78,12 @@ def calibrate(
         parameter that differs between them is (subject, occasion). Pictures show its mapping ``units``, if any.
     seed
         Non-negative whole number.
+    method
+        ``nuts``; ``laplace``, what differs between people integrated out about each person's mode (`approximate` says
+        how; many solutions of the equations, so best with closed forms); or ``pathfinder``, normal distributions along
+        quasi-Newton searches (a thousandth of the gradients of NUTS). Both are weighted towards the posterior, and
+        attributes ``approximation`` and ``pareto_k`` say what they are and how near they came. Their draws are
+        independent: the chains are for the tools that want some; `tune`, `target_accept` and `cores` do not matter.
     output
         Which output the data measure, where they do not say; may be left out when the population has only one.
     chains, tune, draws, cores
@@ -79,9 +94,10 @@ def calibrate(
         tell which was kept, and how many diverged before.
     gates
         What the fit must pass; by default R-hat < 1.01, effective sample sizes of bulk and tails > 400, no divergence,
-        E-BFMI >= 0.3.
+        E-BFMI >= 0.3. Of an approximation Pareto k < 0.7, and nothing else.
     allow
-        Names of gates (``rhat``, ``ess``, ``divergences``, ``ebfmi``) that may fail; recorded in the result.
+        Names of gates (``rhat``, ``ess``, ``divergences``, ``ebfmi``, ``pareto_k``) that may fail; recorded in the
+        result.
     progress
         Called as ``progress(what, done, total)``; nothing is printed in any case.
 
@@ -105,16 +121,21 @@ def calibrate(
     CalibrationError
         If a gate fails that is not allowed to.
     """
-    _known(allow)
+    _known(method, allow)
     whole = individual_data(data)
     fit = Fit(population, whole, measurements(population, whole, output), predict, output, seed, progress or _silent)
     _one_occasion(fit)
     new_people(population, fit.data, seed=seed, replicates=CHECKED, posterior=None)
     most = math.inf if target_accept is not None or "divergences" in allow else (gates or Gates()).divergences
-    options = {"chains": chains, "tune": tune, "draws": draws, "cores": cores, "target_accept": target_accept or ACCEPT}
-    sampled, run = sample(fit, options, most)
+    options: dict[str, Any] = {"chains": chains, "draws": draws}
+    if method == "nuts":
+        options |= {"tune": tune, "cores": cores, "target_accept": target_accept or ACCEPT}
+        sampled, run = sample(fit, options, most)
+    else:
+        sampled, run = APPROXIMATIONS[method](fit, chains, draws)
     tree = _complete(fit, sampled)
-    _judge(tree, fit, gates or Gates(), allow, {**options, **run})
+    tree.attrs |= {k: v for k, v in {"method": method, **options, **run}.items() if v is not None}
+    _judge(tree, fit, gates or Gates(), allow)
     return tree
 
 
@@ -122,7 +143,9 @@ def _silent(what: str, done: int, total: int) -> None:
     """Nobody watches."""
 
 
-def _known(allow: Collection[str]) -> None:
+def _known(method: str, allow: Collection[str]) -> None:
+    if method != "nuts" and method not in APPROXIMATIONS:
+        raise PopulationError(f"method: got {method!r}, wanted one of {['nuts', *APPROXIMATIONS]}")
     if unknown := sorted(set(allow) - set(ADVICE)):
         raise PopulationError(f"allow: got {unknown}, wanted some of {sorted(ADVICE)}")
 
@@ -266,24 +289,19 @@ def _given(fit: Fit) -> dict[str, xr.Dataset]:
     return {"observed_data": observed, "constant_data": given}
 
 
-def _judge(tree: xr.DataTree, fit: Fit, gates: Gates, allow: Collection[str], run: Mapping[str, Any]) -> None:
+def _judge(tree: xr.DataTree, fit: Fit, gates: Gates, allow: Collection[str]) -> None:
     """Stamp the tree and refuse it if a gate fails that may not."""
     failed = gates.failures(tree)
-    table = diagnose(tree, individuals=True)
     tree.attrs |= {
         **stamp(fit.population, fit.seed),
         "data_digest": fit.data.digest,
         "output": fit.measured[0].output,
         "outputs": json.dumps([one.output for one in fit.measured]),
-        "rhat_max": float(table["rhat"].max()),
-        "ess_min": float(table[["ess_bulk", "ess_tail"]].min().min()),
-        "divergences": divergences(tree),
-        "ebfmi_min": float(ebfmi(tree).min()),
+        **({} if "approximation" in tree.attrs else _of_chains(tree)),
         "gates": json.dumps(asdict(gates)),
         "failed": json.dumps(failed),
         "allowed": json.dumps(sorted(allow)),
         "versions": json.dumps({p: version(p) for p in ("pymc", "pytensor", "nutpie", "arviz", "numpy")}),
-        **{k: v for k, v in run.items() if v is not None},
     }
     fatal = {k: v for k, v in failed.items() if k not in allow}
     if fatal:
@@ -294,3 +312,14 @@ def _judge(tree: xr.DataTree, fit: Fit, gates: Gates, allow: Collection[str], ru
             f"allow={words!r}",
             tree,
         )
+
+
+def _of_chains(tree: xr.DataTree) -> dict[str, Any]:
+    """The worst that the diagnostics of chains show."""
+    table = diagnose(tree, individuals=True)
+    return {
+        "rhat_max": float(table["rhat"].max()),
+        "ess_min": float(table[["ess_bulk", "ess_tail"]].min().min()),
+        "divergences": divergences(tree),
+        "ebfmi_min": float(ebfmi(tree).min()),
+    }
