@@ -290,7 +290,7 @@ class Result:
     power_curve: xr.Dataset | None = None
     """(value, replicate, analysis): as outcomes, with the realised truth at each value."""
     looks: xr.Dataset | None = None
-    """(scenario, replicate, look, analysis): what every look of a design with looks found, held or not; None without."""
+    """(scenario, replicate, look, analysis): what every look of a design with looks found; None without."""
     posterior: xr.DataTree | None = None
     folder: Path | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)

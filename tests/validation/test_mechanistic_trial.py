@@ -1,7 +1,7 @@
 """A mechanistic trial, simulated and analysed, against mrgsolve 2.0.2 with R's lm.
 
-Two-compartment oral drug, indirect response, 168 daily doses, 2 x 150 patients, ANCOVA at 24 weeks: there the difference
-was -15.32 with a Monte Carlo error of 0.22.
+Two-compartment oral drug, indirect response, 168 daily doses, 2 x 150 patients, ANCOVA at 24 weeks: there the
+difference was -15.32 with a Monte Carlo error of 0.22.
 """
 
 from pathlib import Path
