@@ -193,3 +193,18 @@ def test_the_report_says_what_the_gates_say():
     assert table.loc[("fidelity", "association", "weight, height"), "value"] == pytest.approx(
         float(found.fidelity["dependence"].sel(column="weight", other="height"))
     )
+
+
+def test_copies_are_closer_to_whom_they_copy_and_units_do_not_matter():
+    found = cohorts.disclosure(SOURCE, SOURCE, holdout=HOLDOUT, seed=1)
+    assert float(found["closer"]) > 0.95
+    metres = [one.assign(height=one["height"] / 100.0) for one in (SOURCE, SOURCE, HOLDOUT)]
+    again = cohorts.disclosure(metres[0], metres[1], holdout=metres[2], seed=1)
+    np.testing.assert_allclose(again["attribute_gain"], found["attribute_gain"], atol=1e-12)
+
+
+def test_a_tail_strays_only_beyond_two_standard_errors():
+    from cohorts.quality.gate import _stray
+
+    cases = {(3.5, 0.5): False, (3.5, 0.1): True, (0.3, 0.1): False, (0.3, 0.01): True, (1.0, 0.0): False}
+    assert {case: _stray(*case, Limits()) for case in cases} == cases
