@@ -61,6 +61,8 @@ def test_resampling_follows_the_weights_and_says_who(normal):
     times = np.zeros(found.weights.shape)
     np.add.at(times, (some["origin_replicate"].to_numpy(), some["origin_subject"].to_numpy()), 1)
     assert np.abs(times - found.weights * 5000 / found.weights.size).max() < 1
+    wanted = (found.weights.to_numpy() * 5000 / found.weights.size).ravel()
+    assert np.abs(np.cumsum(times.ravel()) - np.cumsum(wanted)).max() <= 1 + 1e-9  # systematic, all the way
 
 
 def test_a_drawn_cohort_keeps_its_parameters(population):

@@ -317,3 +317,14 @@ def test_the_command_says_the_classes_and_what_changed():
     said = _parameters(cohorts.twin(lines(), record(), predict, seed=1))
     assert said.splitlines()[-1].startswith("kind: usual 0.6")
     assert _data(AFTER).endswith("crcl 120 at 0, 60 at 10, 20 at 20")
+
+
+def test_a_change_before_the_first_dose_is_one():
+    """The record begins under the first value, which a model with a turnover of its own would show."""
+    late = {"time": [15.0], "amt": [400.0], "cmt": ["central"]}
+    early = PatientRecord({"time": [20.0], "dv": [8.0]}, late, {"crcl": {"time": [0.0, 10.0], "value": [120.0, 60.0]}})
+    twin = twins.twin(MODEL, KIDNEY, early, seed=1)
+    prepared = twin.group.problem.solve
+    order = np.argsort(prepared.records.time, kind="stable")
+    assert prepared.records.time[order].tolist() == [0.0, 10.0, 15.0, 20.0]
+    assert prepared.period[order].tolist() == [0, 1, 1, 1]
