@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from trials.rules.scoring import score as score
     from trials.rules.scoring import threshold as threshold
     from trials.running import run as run
+    from trials.storytelling import tell as tell
     from trials.twins import twin as twin
     from trials.twins import twin_cohort as twin_cohort
     from trials.verification import check as check
@@ -58,6 +59,7 @@ _HOME = {
     "rescore": "monitoring.rescoring",
     "run": "running",
     "score": "rules.scoring",
+    "tell": "storytelling",
     "threshold": "rules.scoring",
     "twin": "twins",
     "twin_cohort": "twins",

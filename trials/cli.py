@@ -18,6 +18,7 @@ COMMANDS = {
     "export": "write a model for another program: export MODEL --to mrgsolve | rxode2 | sbml | latex",
     "compare": "designs side by side, with their differences: compare RUN RUN ...",
     "score": "score decision rules on the trials of a run: score RUN RULES.yaml",
+    "tell": "tell the story of a virtual patient of a run: tell RUN --subject NUMBER [--scenario NAME]",
     "package": "package a run as evidence: package RUN --out DIR",
     "verify": "verify such a package: verify DIR",
     "check": "check that a run folder is what its run left: check RUN",

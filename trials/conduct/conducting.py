@@ -87,4 +87,5 @@ class Conduct:
             starts=progress.starts,
             left=progress.left,
             events=progress.events,
+            amounts=progress.amounts,
         )

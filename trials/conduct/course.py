@@ -44,6 +44,8 @@ class Course:
         Time of each intercurrent event after the start of the first period (replicate, subject); infinite if none.
     left
         Time after the start of the first period at which the patient left the study (replicate, subject), likewise.
+    amounts
+        For each arm with a policy, and each period, the doses it gave before any event (replicate, subject, dose).
     """
 
     patients: xr.Dataset
@@ -59,6 +61,7 @@ class Course:
     starts: tuple[float, ...]
     left: Array
     events: Mapping[str, Array] = field(default_factory=dict)
+    amounts: Mapping[tuple[str, int], Array] = field(default_factory=dict)
 
     def seen(self, *, measured: bool = True) -> Seen:
         """What the data base holds; or (not `measured`) what is true, also of those who left."""

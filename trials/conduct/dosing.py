@@ -31,11 +31,15 @@ class Treated(NamedTuple):
 
 
 class Course(NamedTuple):
-    """Doses of one regimen that patients took, counted from some time on: arrays (patient, dose)."""
+    """Doses of one regimen that patients took, counted from some time on: arrays (patient, dose).
+
+    A dose that was not `due`, because what asks for it had ended or never began, has a share of 0, as a missed one has.
+    """
 
     regimen: engine.Regimen
     share: Array
     delay: Array
+    due: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +84,7 @@ class Dosing:
             Of the doses of a policy, as they were given without the events.
         """
         events = [event for event in self.protocol.intercurrent if event.name in when]
-        parts = list(self._courses(arm, place, events, when, amounts))
+        parts = list(self.courses(arm, place, events, when, amounts))
         taken = Taken(
             sum((part.regimen for part in parts[1:]), parts[0].regimen),
             np.concatenate([part.share for part in parts], axis=1),
@@ -123,7 +127,7 @@ class Dosing:
         share[:, np.argsort(times, kind="stable")] = arm.adherence.taken(numbers[place[:2]])
         return share
 
-    def _courses(
+    def courses(
         self,
         arm: Arm,
         place: Place,
@@ -131,7 +135,7 @@ class Dosing:
         when: Mapping[str, Array],
         amounts: Array | None,
     ) -> Iterator[Course]:
-        """What was assigned until it was stopped, then what each event added."""
+        """What was assigned until it was stopped, then what each event added; arguments as those of `changed`."""
         count, ends = len(place[0]), [when[e.name] for e in events if e.stops or e.switch is not None]
         regimen = _unit_doses(arm) if arm.regimen is None else arm.regimen
         share = amounts if arm.regimen is None else self._share(arm, place)
@@ -152,7 +156,8 @@ class Dosing:
         end = np.minimum.reduce([np.full(len(begin), np.inf), *ends])
         delay = np.broadcast_to(begin[:, None], (len(begin), len(planned)))
         there = np.isfinite(delay) & (planned + delay < end[:, None])
-        return Course(regimen, np.where(there, 1.0 if share is None else share, 0.0), np.where(there, delay, 0.0))
+        taken = np.where(there, 1.0 if share is None else share, 0.0)
+        return Course(regimen, taken, np.where(there, delay, 0.0), there)
 
     def _stretches(
         self, arm: Arm, place: Place, events: Sequence[IntercurrentEvent], when: Mapping[str, Array]

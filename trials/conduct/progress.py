@@ -33,7 +33,7 @@ class Progress:
     status
         The engine's status (replicate, subject, period).
     amounts
-        For each arm with a policy the doses it gave (replicate, subject, dose).
+        For each arm with a policy, and each period, the doses it gave (replicate, subject, dose).
     events, left
         Time of each event, and of leaving the study, after the start (replicate, subject); infinite if none.
     away
@@ -47,7 +47,7 @@ class Progress:
     values: dict[str | Watch, Array]
     status: Array
     left: Array
-    amounts: dict[str, Array] = field(default_factory=dict)
+    amounts: dict[tuple[str, int], Array] = field(default_factory=dict)
     events: dict[str, Array] = field(default_factory=dict)
     away: dict[str, Array | None] = field(default_factory=dict)
 
@@ -71,7 +71,7 @@ class Progress:
         self.status[place] = found.status
         if found.amounts is not None:
             shape = (*self.arms.shape[:2], found.amounts.shape[1])
-            self.amounts.setdefault(arm.name, np.zeros(shape))[replicate, subject] = found.amounts
+            self.amounts.setdefault((arm.name, period), np.zeros(shape))[replicate, subject] = found.amounts
 
     def treat_again(self, replicate: Array, subject: Array, now: Array) -> None:
         """Treat patients again as events have changed it; what they had until `now` (patient,) stays what it was."""
@@ -84,7 +84,7 @@ class Progress:
     def _treated(self, arm: Arm, place: Place) -> tuple[Treated, list[list[Array]]]:
         grid, columns = layout(self.samples, place, [0.0])
         when = {name: times[place[:2]] for name, times in self.events.items()}
-        amounts = self.amounts[arm.name][place[:2]] if arm.name in self.amounts else None
+        amounts = self.amounts[arm.name, 0][place[:2]] if (arm.name, 0) in self.amounts else None
         return self.dosing.changed(arm, place, grid, when=when, amounts=amounts), columns
 
     def _replace(self, place: Place, now: Array, found: Treated, columns: list[list[Array]]) -> None:
