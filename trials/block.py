@@ -6,6 +6,7 @@ gives the same bits. Workers need neither PyMC nor the posterior's file: draws o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -54,7 +55,21 @@ def simulate_block(work: Work) -> dict[str, Array]:
     made, data = concluded(work.protocol, data, follow_up(work.protocol))
     shape = made["outcome.estimate"].shape
     made["outcome.subjects_failed"] = np.broadcast_to(failed[:, None], shape).copy()
+    if work.protocol.costs is not None:
+        made["outcome.cost"] = np.broadcast_to(_cost(work.protocol, course, made)[:, None], shape).copy()
     return made | arm_summaries(work.protocol, data) | {"status": status_counts(course.status)}
+
+
+def _cost(protocol: Protocol, course: Course, made: Mapping[str, Array]) -> Array:
+    """Cost of each trial (replicate,); without looks and re-estimation everybody planned is randomised."""
+    assert protocol.costs is not None, "there are prices"
+    count = made["outcome.n"][:, 0]
+    if protocol.design.looks is None and protocol.design.reestimation is None:
+        count = np.full(len(count), protocol.design.n)
+    patients = course.patients
+    each = np.ones((len(count), protocol.design.n))
+    candidates = patients["candidates"].values if "candidates" in patients else each
+    return protocol.costs.of(count, candidates, made["outcome.duration"][:, 0])
 
 
 def simulate(work: Work) -> Course:

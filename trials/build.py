@@ -17,6 +17,7 @@ from cohorts.specification.residuals import ERRORS
 from trials.calibration import Calibration, read_calibration
 from trials.conduct.reading import read_adherence, read_endpoints, read_estimands, read_events
 from trials.consistency import check
+from trials.costs import Costs
 from trials.errors import TrialError
 from trials.making import Config, complete, known, make, near, number, section, text, whole
 from trials.precision import Precision
@@ -25,7 +26,7 @@ from trials.rules.rule import Rule, read_rules
 
 PROTOCOL = (
     "model", "population", "uncertainty", "arms", "design", "measurements", "endpoints", "analyses", "solver",
-    "enrolment", "randomisation", "adherence", "intercurrent", "estimand",
+    "enrolment", "randomisation", "adherence", "intercurrent", "estimand", "costs",
 )  # fmt: skip
 TRIAL = ("name", "title", "question", "limits", "scenarios", "rules", "published", "power_curve", "data", "calibration")
 RUN = ("seed", "replicates", "precision", "block", "runs", "store", "truth", "cluster", "tracking")
@@ -93,6 +94,7 @@ def protocol(config: Config) -> Protocol:
         randomisation=_optional(config, "randomisation"),
         intercurrent=read_events(config, _regimen),
         estimands=read_estimands(config),
+        costs=_costs(config),
     )
     check(made)
     return made
@@ -277,6 +279,15 @@ def _truth(config: Config) -> Truth:
     if not isinstance(measured, bool):
         raise TrialError(f"truth.measured: wants true or false, got {measured!r}")
     return dataclasses.replace(_numbers(Truth, {"truth": spec}, "truth", draws=2, patients=1), measured=measured)
+
+
+def _costs(config: Config) -> Costs | None:
+    spec = config.get("costs")
+    if spec is None:
+        return None
+    known("costs", section(config, "costs"), [field.name for field in dataclasses.fields(Costs)])
+    complete("costs", spec, dataclasses.fields(Costs))
+    return Costs(**spec)
 
 
 def _precision(config: Config) -> Precision:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trials.conduct.adherence import Adherence
     from trials.conduct.estimand import Estimand
     from trials.conduct.event import IntercurrentEvent
+    from trials.costs import Costs
     from trials.designs.base import Design
     from trials.endpoints.base import Endpoint
     from trials.enrolment.base import Enrolment
@@ -131,6 +132,8 @@ class Protocol:
     """What can happen to patients after the start of treatment."""
     estimands: tuple[Estimand, ...] = ()
     """What is to be estimated; each is a variable that analyses may ask for, as they may for an endpoint."""
+    costs: Costs | None = None
+    """Prices, for the cost of each simulated trial."""
 
     def arm(self, name: str) -> Arm:
         """Arm of that name."""
