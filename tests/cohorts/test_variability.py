@@ -187,7 +187,11 @@ FIELDS = [
     ("residual.conc", {"proportional": 0.3}, {"sigma_proportional_conc"}),
     ("residual.conc", {"student": 4.0}, {"nu_conc"}),
     ("outcomes.count", {"dispersion": 0.2}, {"dispersion_count"}),
-    ("eligibility.0", {"min": 3.5}, {"weight", "pma", "cl", "screened", "failed", "failed_any"}),
+    (
+        "eligibility.0",
+        {"min": 3.5},
+        {"weight", "pma", "cl", "candidates", "screened", "failed", "failed_any"},
+    ),
 ]
 
 
