@@ -172,6 +172,7 @@ def test_a_trial_scores_its_own_rules_and_check_finds_a_changed_score(folders):
     path = folders[0] / "rules.json"
     assert json.loads(path.read_text()) == trials.score(folders[0]) == trials.score(folders[0], RULES)
     assert "Decision rules" in (folders[0] / "report.html").read_text()
+    assert "Decision rules" not in (folders[1] / "report.html").read_text()  # without rules there is no table
     assert trials.check(folders[0]).ok
     before = path.read_text()
     found = json.loads(before)
