@@ -5,6 +5,7 @@ Lan & DeMets (1983), doi:10.1093/biomet/70.3.659. Two-sided type I error is spen
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class PocockSpending(Spending):
 
     def spent(self, error: float, fraction: Array) -> Array:
         """Return the error spent."""
-        return np.asarray(error * np.log1p((np.e - 1) * fraction))
+        return np.asarray(error * np.log1p((math.e - 1) * fraction))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The evidence package: what a regulatory colleague hands over, made from a run and never by hand."""

@@ -1,0 +1,1 @@
+"""Reports: one document, written as HTML, PDF/A and DOCX."""

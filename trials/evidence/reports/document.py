@@ -1,0 +1,106 @@
+"""A document: what a report says, before anybody decides whether it becomes HTML, PDF or DOCX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Where the numbers of a table or figure come from: file in the package, which records, how, by which code."""
+
+    data: str
+    where: str
+    method: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of plain text; ``**bold**`` and `` `code` `` are understood."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list of paragraphs."""
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table: caption, heads of its columns, rows of text, and which columns are numbers (aligned right)."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numeric: Sequence[int] = ()
+    trace: Trace | None = None
+    widths: Sequence[float] = ()
+    """Relative widths of the columns; none: by content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure: its SVG text, a caption, and what somebody who cannot see it is told."""
+
+    caption: str
+    svg: str
+    alt: str
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """An equation in LaTeX, and the same in words."""
+
+    latex: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Lines of code or of a log, in a monospaced type."""
+
+    text: str
+
+
+type Block = Paragraph | Bullets | Grid | Figure | Equation | Code
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section with its blocks and sections within; it is numbered by its place."""
+
+    title: str
+    blocks: Sequence[Block] = ()
+    sections: Sequence[Section] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document.
+
+    Attributes
+    ----------
+    name
+        File name without suffix, lower case: ``mar``.
+    title, subtitle
+        As on the first page.
+    about
+        Pairs of the first page: Study, Sponsor, Author, Date, Version …
+    sections
+        Its text.
+    draft
+        Whether DRAFT stands on every page.
+    """
+
+    name: str
+    title: str
+    subtitle: str
+    about: Sequence[tuple[str, str]] = ()
+    sections: Sequence[Section] = field(default=())
+    draft: bool = False
