@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import engine
+import trials
 from benchmarks.measure import record, summary
 from engine import Dose, Regimen, executors
 from engine.outcomes import nca
@@ -45,17 +46,32 @@ class Job:
         return engine.stream(model, people, regimen, times, metrics=metrics, executor=workers)
 
 
+@dataclass(frozen=True, slots=True)
+class TrialJob:
+    """A shipped trial whose population is from the literature."""
+
+    name: str
+    replicates: int
+
+    def run(self, workers: executors.Executor) -> Any:
+        """Simulate and analyse every replicate of every scenario with these workers."""
+        trial = trials.load(self.name, overrides=["runs=null"])
+        return trials.run(trial, replicates=self.replicates, seed=1, executor=workers)
+
+
 def drawn(model: engine.Model, subjects: range) -> dict[str, np.ndarray]:
     """Draw a piece of the people where they are simulated, as trials do."""
     rng = np.random.default_rng([1, subjects.start])
     return {name: value * np.exp(0.2 * rng.standard_normal(len(subjects))) for name, value in model.typical.items()}
 
 
-JOBS = {
+JOBS: dict[str, Job | TrialJob] = {
     "two_compartment_oral, 400,000 subjects, 169 samples, reduced to AUC and Cmax": Job(
         "two_compartment_oral", 400_000, 7, 1.0, True
     ),
     "warfarin_turnover, 100,000 subjects, 169 samples, trajectories": Job("warfarin_turnover", 100_000, 28, 4.0, False),
+    "warfarin_titration, 4 scenarios x 100 trials": TrialJob("warfarin_titration", 100),
+    "lung_cancer_survival, 500 trials a scenario": TrialJob("lung_cancer_survival", 500),
 }
 
 
