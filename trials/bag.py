@@ -10,6 +10,10 @@ BAGIT = "bagit.txt"
 INFO = "bag-info.txt"
 MANIFEST = "manifest-sha512.txt"
 TAGMANIFEST = "tagmanifest-sha512.txt"
+DATA = "data"
+"""Folder of the payload."""
+RUN = "data/simulation/run"
+"""Where a package holds the run's own folder: what everything else in it was made from."""
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 

@@ -1,34 +1,67 @@
-"""Packaging: a finished run as a BagIt 1.0 bag (RFC 8493) that a stranger can verify, offline and without this program.
+"""Packaging: a finished run as evidence in a BagIt 1.0 bag (RFC 8493) that a stranger can verify without this program.
 
-The bag depends on nothing but the run folder: packaged twice, it has the same bytes.
+The payload depends on nothing but the run folder and on what people supply: packaged twice, it has the same bytes.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from trials.bag import BAGIT, DECLARATION, INFO, MANIFEST, TAGMANIFEST, digest, files, payload, render, tags
+from trials.bag import (
+    BAGIT,
+    DATA,
+    DECLARATION,
+    INFO,
+    MANIFEST,
+    RUN,
+    TAGMANIFEST,
+    digest,
+    files,
+    payload,
+    render,
+    tags,
+)
 from trials.errors import TrialError
+from trials.evidence.assembling import PARTS, Part, assemble
 from trials.verification import FOLDER_MANIFEST, check, read_manifest
+
+type Progress = Callable[[str, int, int], None]
 
 SIMULATED = "SIMULATED DATA: all subjects are virtual; no person took part."
 
 
-def package(run: str | Path, out: str | Path) -> Path:
+def package(
+    run: str | Path,
+    out: str | Path,
+    *,
+    parts: Sequence[Part] = PARTS,
+    progress: Progress | None = None,
+) -> Path:
     """Package the finished run folder `run` as the new folder `out`; returns its path.
 
-    The bag appears whole or not at all. ``sha512sum --check manifest-sha512.txt`` in it, any BagIt tool, and
+    The package appears whole or not at all. ``sha512sum --check manifest-sha512.txt`` in it, any BagIt tool, and
     `trials.verify` verify it.
+
+    Parameters
+    ----------
+    run, out
+        Folder of the run, and folder to make.
+    parts
+        What is made beside the copy of the run.
+    progress
+        Told what is being made, how many parts are done and how many there are.
 
     Raises
     ------
     TrialError
-        The run is unfinished, is not as its manifest says, or `out` exists or lies inside the run.
+        The run is unfinished, is not as its manifest says, or `out` exists or lies
+        inside the run.
     """
     source, target = Path(run), Path(out)
     manifest = read_manifest(source)
@@ -36,16 +69,36 @@ def package(run: str | Path, out: str | Path) -> Path:
     report = check(source)
     if not report.ok:
         raise TrialError(f"package: {source} is not as its run left it; run it again\n{report}")
+    with _whole(target) as place:
+        copy = place / RUN
+        for path in files(source):
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / path, copy / path)
+        if parts:
+            _make(place / DATA, copy, parts, progress)
+        _enclose(place, manifest)
+    return target
+
+
+def _make(folder: Path, run: Path, parts: Sequence[Part], progress: Progress | None) -> None:
+    """Write the parts from the copy of the run."""
+    from trials.evidence.study import open_study
+
+    assemble(open_study(run), None, folder, parts, progress=progress)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `target`, or nothing when it fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     place = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        _fill(place, source, manifest)
+        yield place
         place.chmod(0o755)
         place.rename(target)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
-    return target
 
 
 def _refuse_target(source: Path, target: Path) -> None:
@@ -55,12 +108,8 @@ def _refuse_target(source: Path, target: Path) -> None:
         raise TrialError(f"package: {target} lies inside the run {source}; name a folder outside")
 
 
-def _fill(bag: Path, source: Path, manifest: Mapping[str, Any]) -> None:
-    """Copy the run into ``data/`` and write the tag files, the tag manifest last."""
-    for path in files(source):
-        copy = bag / "data" / path
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / path, copy)
+def _enclose(bag: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the tag files around a payload, the tag manifest last."""
     _write(bag / BAGIT, DECLARATION)
     _write(bag / MANIFEST, render({path: digest(bag / path, "sha512") for path in payload(bag)}))
     _write(bag / INFO, _info(bag, manifest))
@@ -76,7 +125,7 @@ def _info(bag: Path, manifest: Mapping[str, Any]) -> bytes:
         "External-Description": SIMULATED,
         "External-Identifier": f"{manifest['trial']} sha256:{manifest['digests']['config']}",
         "Payload-Oxum": f"{sum(path.stat().st_size for path in paths)}.{len(paths)}",
-        "Run-Manifest-SHA256": digest(bag / "data" / FOLDER_MANIFEST, "sha256"),
+        "Run-Manifest-SHA256": digest(bag / RUN / FOLDER_MANIFEST, "sha256"),
     }
     return "".join(f"{name}: {value}\n" for name, value in lines.items()).encode()
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trials.bag import BAGIT, MANIFEST, TAGMANIFEST, digest, files, parse, payload, render, tags
+from trials.bag import BAGIT, MANIFEST, RUN, TAGMANIFEST, digest, files, parse, payload, render, tags
 from trials.errors import TrialError
 from trials.protocol import WHERE, canonical
 
@@ -77,7 +77,7 @@ def verify(folder: str | Path) -> Report:
             f"verify: {bag} is no package of a run (it has no {BAGIT}); name the folder that `package` made"
         )
     findings = (*_tag_findings(bag), *_payload_findings(bag))
-    inside = check(bag / "data").findings if not findings else ()
+    inside = check(bag / RUN).findings if not findings else ()
     return Report(bag, (*tags(bag), *payload(bag)), (*findings, *(_inside(finding) for finding in inside)))
 
 
@@ -222,4 +222,4 @@ def _payload_findings(bag: Path) -> Iterator[Finding]:
 
 
 def _inside(finding: Finding) -> Finding:
-    return Finding(f"data/{finding.path}", finding.message)
+    return Finding(f"{RUN}/{finding.path}", finding.message)

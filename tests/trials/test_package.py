@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import trials.manifest
-from trials.bag import parse, render
+from trials.bag import RUN, parse, render
 from trials.errors import TrialError
 from trials.packaging import package
 from trials.verification import verify
@@ -17,7 +17,7 @@ from trials.verification import verify
 
 @pytest.fixture
 def bag(run_folder, tmp_path):
-    return package(run_folder, tmp_path / "evidence" / "study-1")
+    return package(run_folder, tmp_path / "evidence" / "study-1", parts=())
 
 
 def every_file(folder):
@@ -33,7 +33,7 @@ def test_bag_has_the_form_of_rfc_8493(bag, run_folder):
     assert {path.name for path in bag.iterdir()} == {
         "bagit.txt", "bag-info.txt", "manifest-sha512.txt", "tagmanifest-sha512.txt", "data"
     }  # fmt: skip
-    assert content(bag / "data") == content(run_folder)
+    assert content(bag / RUN) == content(run_folder)
     lines = (bag / "manifest-sha512.txt").read_text().splitlines()
     assert len(lines) == len(every_file(run_folder))
     digest, name = lines[0].split("  ", 1)
@@ -56,7 +56,7 @@ def test_bag_info_says_what_it_is(bag, run_folder):
 def test_packaged_twice_has_the_same_bytes(bag, run_folder, tmp_path):
     for path in every_file(run_folder):
         os.utime(path, (1, 1))
-    assert content(package(run_folder, tmp_path / "again")) == content(bag)
+    assert content(package(run_folder, tmp_path / "again", parts=())) == content(bag)
 
 
 def test_ordinary_tools_verify_it(bag):
@@ -100,7 +100,7 @@ def test_truncated_added_and_removed_files_are_found(bag):
         else:
             assert not verify(bag).ok, f"removed {path.name}"
         path.write_bytes(whole)
-    for added in (bag / "extra.txt", bag / "data" / "extra.txt", bag / "data" / "figures" / ".hidden"):
+    for added in (bag / "extra.txt", bag / "data" / "extra.txt", bag / RUN / "figures" / ".hidden"):
         added.write_text("")
         report = verify(bag)
         assert any("added later" in finding.message for finding in report.findings), added
@@ -109,16 +109,16 @@ def test_truncated_added_and_removed_files_are_found(bag):
 
 
 def test_link_in_place_of_a_file_is_found(bag, tmp_path):
-    path = bag / "data" / "config.yaml"
+    path = bag / RUN / "config.yaml"
     copy = tmp_path / "copy.yaml"
     shutil.move(path, copy)
     path.symlink_to(copy)
-    assert [str(finding) for finding in verify(bag).findings] == ["data/config.yaml: is not a plain file"]
+    assert [str(finding) for finding in verify(bag).findings] == [f"{RUN}/config.yaml: is not a plain file"]
 
 
 def test_consistent_forgery_is_found_by_the_numbers(bag):
     """Whoever changes a number and every digest above it still disagrees with the outcomes."""
-    data = bag / "data"
+    data = bag / RUN
     found = json.loads((data / "characteristics.json").read_text())
     found["gmr_125"]["auc"]["type_1_error"]["value"] = 0.05
     (data / "characteristics.json").write_text(json.dumps(found))
@@ -126,7 +126,9 @@ def test_consistent_forgery_is_found_by_the_numbers(bag):
     trials.manifest.write(data, {**manifest, "files": trials.manifest.file_digests(data)})
     rewrite(bag)
     report = verify(bag)
-    assert [finding.path for finding in report.findings] == ["data/characteristics.json gmr_125.auc.type_1_error.value"]
+    assert [finding.path for finding in report.findings] == [
+        f"{RUN}/characteristics.json gmr_125.auc.type_1_error.value"
+    ]
 
 
 def rewrite(bag):
@@ -164,7 +166,7 @@ def test_changed_run_is_refused_and_nothing_is_left(run_folder, tmp_path, change
     else:
         path.unlink()
     with pytest.raises(TrialError, match="is not as its run left it"):
-        package(run_folder, tmp_path / "out" / "bag")
+        package(run_folder, tmp_path / "out" / "bag", parts=())
     assert not (tmp_path / "out").exists()
 
 
@@ -174,7 +176,7 @@ def test_broken_copy_leaves_nothing(run_folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(shutil, "copyfile", fail)
     with pytest.raises(OSError, match="disk full"):
-        package(run_folder, tmp_path / "out" / "bag")
+        package(run_folder, tmp_path / "out" / "bag", parts=())
     assert list((tmp_path / "out").iterdir()) == []
 
 
