@@ -147,8 +147,8 @@ class TimeBelow(Metric):
 
 
 @dataclass(frozen=True, slots=True)
-class Average(Metric):
-    """Time-weighted mean between ``start`` and ``end``."""
+class _Windowed(Metric):
+    """A metric of the samples between ``start`` and ``end``, in the unit of the value."""
 
     start: float | None = None
     end: float | None = None
@@ -156,6 +156,15 @@ class Average(Metric):
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
         _check_window(self)
+
+    def unit_of(self, value: str, time: str) -> str:  # noqa: ARG002
+        """Unit of the value."""
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Average(_Windowed):
+    """Time-weighted mean between ``start`` and ``end``."""
 
     def __call__(self, values: Floats, times: Floats) -> Floats:
         """Give the mean of every course (...); NaN when no time is covered."""
@@ -168,61 +177,28 @@ class Average(Metric):
 
         return each(mean, values, times)
 
-    def unit_of(self, value: str, time: str) -> str:  # noqa: ARG002
-        """Unit of the value."""
-        return value
-
 
 @dataclass(frozen=True, slots=True)
-class Largest(Metric):
+class Largest(_Windowed):
     """Largest sampled value between ``start`` and ``end``."""
-
-    start: float | None = None
-    end: float | None = None
-
-    def __post_init__(self) -> None:
-        """Coerce and check the fields."""
-        _check_window(self)
 
     def __call__(self, values: Floats, times: Floats) -> Floats:
         """Give the value of every course (...); NaN when there is none."""
         return each(lambda clock, some: np.fmax.reduce(_cut(clock, some, self), axis=0), values, times)
 
-    def unit_of(self, value: str, time: str) -> str:  # noqa: ARG002
-        """Unit of the value."""
-        return value
-
 
 @dataclass(frozen=True, slots=True)
-class Nadir(Metric):
+class Nadir(_Windowed):
     """Smallest sampled value between ``start`` and ``end``."""
-
-    start: float | None = None
-    end: float | None = None
-
-    def __post_init__(self) -> None:
-        """Coerce and check the fields."""
-        _check_window(self)
 
     def __call__(self, values: Floats, times: Floats) -> Floats:
         """Give the value of every course (...); NaN when there is none."""
         return each(lambda clock, some: np.fmin.reduce(_cut(clock, some, self), axis=0), values, times)
 
-    def unit_of(self, value: str, time: str) -> str:  # noqa: ARG002
-        """Unit of the value."""
-        return value
-
 
 @dataclass(frozen=True, slots=True)
-class TimeOfNadir(Metric):
+class TimeOfNadir(_Windowed):
     """Time of the smallest sampled value between ``start`` and ``end``, the first if there are several."""
-
-    start: float | None = None
-    end: float | None = None
-
-    def __post_init__(self) -> None:
-        """Coerce and check the fields."""
-        _check_window(self)
 
     def __call__(self, values: Floats, times: Floats) -> Floats:
         """Give the time of every course (...); NaN when there is no value."""
@@ -323,7 +299,7 @@ class TimeTo(Metric):
         return time
 
 
-type _Bounded = TimeAbove | TimeBelow | TimeInRange | Average | Largest | Nadir | TimeOfNadir
+type _Bounded = TimeAbove | TimeBelow | TimeInRange | _Windowed
 
 
 def _check_window(spec: _Bounded) -> None:

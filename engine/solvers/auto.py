@@ -55,11 +55,11 @@ class EachSubject(Solver):
         left = self._foreseen(problem)
         calm = np.flatnonzero(~left)
         if not calm.size:
-            return blocks.solve(problem, self.stiff.method)[0]._replace(left=left)
+            return blocks.solve(problem, self.stiff.method())[0]._replace(left=left)
         found, left[calm] = blocks.solve(problem.take(calm), self.series.method(self.probe))
         if not left.any():
             return found._replace(left=left)
-        part, _ = blocks.solve(problem.take(np.flatnonzero(left)), self.stiff.method)
+        part, _ = blocks.solve(problem.take(np.flatnonzero(left)), self.stiff.method())
         if left.all():
             return part._replace(left=left)
         return _together(left, calm, found, part)
