@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.trials.small import SMALL, UNFITTED
 
 import trials
+from tests.trials.small import SMALL, UNFITTED
 from trials.evidence.adam.simulated import named, outcomes, replicates, short
 from trials.evidence.study import open_study
 from trials.evidence.transport import xpt
