@@ -20,6 +20,7 @@ from trials.consistency import check
 from trials.costs import Costs
 from trials.errors import TrialError
 from trials.making import Config, complete, known, make, near, number, section, text, whole
+from trials.multiplicity.families import Family, check_families, read_families
 from trials.precision import Precision
 from trials.protocol import Arm, Measurement, PowerCurve, Protocol, Published, Scenario, Store, Trial, Truth
 from trials.rules.rule import Rule, read_rules
@@ -28,7 +29,10 @@ PROTOCOL = (
     "model", "population", "uncertainty", "arms", "design", "measurements", "endpoints", "analyses", "solver",
     "enrolment", "randomisation", "adherence", "intercurrent", "estimand", "costs",
 )  # fmt: skip
-TRIAL = ("name", "title", "question", "limits", "scenarios", "rules", "published", "power_curve", "data", "calibration")
+TRIAL = (
+    "name", "title", "question", "limits", "scenarios", "rules", "multiplicity", "published", "power_curve", "data",
+    "calibration",
+)  # fmt: skip
 RUN = ("seed", "replicates", "precision", "block", "runs", "store", "truth", "cluster", "tracking")
 
 
@@ -73,6 +77,7 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
         config_json=json.dumps(config, ensure_ascii=False),
         precision=_precision(config),
         rules=_rules(config, base),
+        families=_families(config, [base, *(each.protocol for each in scenarios)]),
     )
 
 
@@ -307,6 +312,13 @@ def _rules(config: Config, base: Protocol) -> tuple[Rule, ...]:
             if name not in names:
                 raise TrialError(f"rules.{rule.name}: there is no analysis {name!r}{near(name, names)}")
     return rules
+
+
+def _families(config: Config, protocols: Iterable[Protocol]) -> tuple[Family, ...]:
+    families = read_families(config.get("multiplicity") or {})
+    for each in protocols:
+        check_families(families, each)
+    return families
 
 
 def _null(where: str, spec: Any, made: Protocol) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ Formulas: Morris, White & Crowther (2019), Statistics in Medicine 38:2074, doi:1
 replicates count as trials without a decision, and are counted; what is averaged over estimates says over how many.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -17,6 +17,7 @@ from trials.checks import refuse
 from trials.errors import TrialError
 
 if TYPE_CHECKING:
+    from trials.multiplicity.families import Family
     from trials.protocol import Result
 
 
@@ -38,8 +39,10 @@ TRIAL = ("n", "duration")
 """Outcomes that exist whether or not the analysis failed."""
 
 
-def characteristics(source: "Result | xr.Dataset", truth: xr.Dataset | None = None) -> Characteristics:
-    """Return the operating characteristics of every analysis in every scenario.
+def characteristics(
+    source: "Result | xr.Dataset", truth: xr.Dataset | None = None, *, families: "Sequence[Family] | None" = None
+) -> Characteristics:
+    """Return the operating characteristics of every analysis, and of every family of hypotheses, in every scenario.
 
     Parameters
     ----------
@@ -49,10 +52,12 @@ def characteristics(source: "Result | xr.Dataset", truth: xr.Dataset | None = No
     truth
         Dataset (scenario, analysis): ``effect``, its ``mcse`` and ``null``, whether a decision is a type I error (for a
         result, what its scenarios declare); optionally ``replicates``, the draws of the population behind the effect.
+    families
+        Families of hypotheses that are tested together; None: those of the result's trial, none of a Dataset.
 
     Returns
     -------
-    For each scenario and analysis:
+    For each scenario and family: what `trials.multiplicity.familywise` gives. For each scenario and analysis:
 
     power or type_1_error
         Share of all replicates with a decision for an effect; failed ones have none. Absent from a description.
@@ -71,14 +76,22 @@ def characteristics(source: "Result | xr.Dataset", truth: xr.Dataset | None = No
     TrialError
         When a dim, variable or coordinate is missing.
     """
+    if families is None:
+        families = () if isinstance(source, xr.Dataset) else source.trial.families
     outcomes, truth = _checked(source, truth)
-    return {
+    found = {
         scenario: {
             analysis: _one(outcomes.sel(scenario=scenario, analysis=analysis), truth, scenario, analysis)
             for analysis in outcomes["analysis"].values.tolist()
         }
         for scenario in outcomes["scenario"].values.tolist()
     }
+    if not families:
+        return found
+    from trials.multiplicity.families import scored
+
+    together = scored(outcomes, truth, families)
+    return {scenario: by | together[scenario] for scenario, by in found.items()}
 
 
 def differences(source: "Result | xr.Dataset", scenario: str, against: str) -> dict[str, dict[str, Estimate]]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trials.designs.base import Design
     from trials.endpoints.base import Endpoint
     from trials.enrolment.base import Enrolment
+    from trials.multiplicity.families import Family
     from trials.randomisation.base import Randomisation
     from trials.rules.rule import Rule
 
@@ -243,6 +244,8 @@ class Trial:
     """Monte Carlo error that the run goes on for."""
     rules: tuple[Rule, ...] = ()
     """Decision rules scored on the outcomes, beside the analyses' own decisions."""
+    families: tuple[Family, ...] = ()
+    """Families of hypotheses, each tested by its multiplicity procedure on the p-values of the outcomes."""
 
     @property
     def config(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from cohorts.covariates.base import CovariateModel, variables
 from cohorts.covariates.given import Categorical
 from trials.report_calendar import calendar_rows
 from trials.report_conduct import conduct_rows, visits
+from trials.table import KINDS, procedure
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cohorts.specification.quantities import Quantity
     from cohorts.specification.residuals import Residual
     from engine import Model
+    from trials.multiplicity.families import Family
     from trials.operating import Characteristics, Estimate
     from trials.protocol import Arm, Measurement, Protocol, Published, Result, Scenario
 
@@ -234,10 +236,39 @@ def effects(found: Characteristics, scales: Mapping[str, str]) -> Table:
          *(with_error(names[name]["value"], names[name]["mcse"]) for name in columns))
         for scenario, by in found.items()
         for analysis, names in by.items()
+        if analysis in scales
     )  # fmt: skip
     head = ("Scenario", "Analysis", "True effect", "Mean estimate", "Bias", "Coverage", "SD of estimates", "Mean SE",
             "Analysed", "Failed")  # fmt: skip
     return Table(head, rows, tuple(range(2, 10)), "± Monte Carlo standard error. " + _scale_note(scales))
+
+
+def families(found: Characteristics, given: Sequence[Family]) -> Table:
+    """What the families of hypotheses achieve, each by its procedure, under each scenario."""
+    columns = ("familywise_error", "disjunctive_power", "conjunctive_power")
+    rows = tuple(
+        (
+            f"{family.name}: {procedure(family)}",
+            scenario,
+            *(_entry(by[family.name].get(name)) for name in columns),
+            "; ".join(_hypothesis(name, entry) for name, entry in by[family.name].items() if ": " in name),
+        )
+        for family in given
+        for scenario, by in found.items()
+    )
+    head = ("Family", "Scenario", "Familywise error", "Power of any", "Power of all", "Each hypothesis")
+    note = "Shares of simulated trials by the procedure's adjusted p-values ± Monte Carlo standard error. "
+    note += "The familywise error is that of any true null hypothesis; the powers are of the false ones."
+    return Table(head, rows, (2, 3, 4), note)
+
+
+def _entry(found: Estimate | None) -> str:
+    return NOTHING if found is None else with_error(found["value"], found["mcse"])
+
+
+def _hypothesis(name: str, entry: Estimate) -> str:
+    kind, _, analysis = name.partition(": ")
+    return f"{analysis} {_entry(entry)} {KINDS[kind]}"
 
 
 def _effect(estimate: Estimate, scale: str) -> str:

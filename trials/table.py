@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from trials.multiplicity.families import Family
     from trials.protocol import Published, Result
 
 NOISE = 1e-9
@@ -16,6 +17,11 @@ NOISE = 1e-9
 COLUMNS = ("bias", "coverage")
 RATIO = "log-ratio"
 RATIOS = "Effects of ratio analyses are ratios; their bias is of the natural logarithm."
+KINDS = {
+    "familywise_error": "familywise error", "disjunctive_power": "power of any", "conjunctive_power": "power of all",
+    "rejected": "mean number rejected", "power": "power", "type_1_error": "type I error",
+}  # fmt: skip
+"""What the characteristics of a family of hypotheses are called in tables."""
 WIDTHS = {"": 13, "power or error": 21, "true effect": 16, "bias": 16, "coverage": 14}
 """Columns of the table and their widths: a terminal of 80 holds them."""
 
@@ -28,6 +34,8 @@ def characteristics_table(result: Result, found: Mapping[str, Mapping[str, Mappi
     for scenario, analyses in found.items():
         lines.append(scenario)
         for analysis, entries in analyses.items():
+            if analysis not in scales:
+                continue  # a family of hypotheses, which has a table of its own
             cells = (effect(entries, scales[analysis]), *(entry(entries.get(name)) for name in COLUMNS))
             lines.append(_row([f"  {analysis}", decided(entries), *cells]))
     return "\n".join([*lines, *([RATIOS] if RATIO in scales.values() else [])])
@@ -81,13 +89,37 @@ def rules_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     return "\n".join(["Decision rules", *lines]) if lines else ""
 
 
+def families_table(result: Result, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Lay out the families of hypotheses of a trial: what each achieves under each scenario; empty without any."""
+    lines = []
+    for family in result.trial.families:
+        lines.append(f"Hypotheses tested together: {family.name} ({procedure(family)})")
+        for scenario, by in found.items():
+            labels = [scenario] + [""] * (len(by[family.name]) - 1)
+            rows = zip(labels, by[family.name].items(), strict=True)
+            lines += [f"  {label:<24}{_achieved(name):<32}{entry(each)}" for label, (name, each) in rows]
+    return "\n".join(lines)
+
+
+def _achieved(name: str) -> str:
+    """Write the name of a family's characteristic."""
+    kind, _, hypothesis = name.partition(": ")
+    return f"{hypothesis}, {KINDS[kind]}" if hypothesis else KINDS[kind]
+
+
+def procedure(family: Family) -> str:
+    """Write the procedure of a family and its level: ``Holm at 0.025``."""
+    words = "".join(f" {letter}" if letter.isupper() else letter for letter in type(family.procedure).__name__).strip()
+    return f"{words[0]}{words[1:].lower()} at {family.alpha:g}"
+
+
 def failures(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
     """Say in which scenarios replicates of an analysis failed; nothing when none did."""
     return [
         f"{scenario}, {analysis}: {entries['failed']['value']:g} of {entries['failed']['replicates']} replicates failed"
         for scenario, analyses in found.items()
         for analysis, entries in analyses.items()
-        if entries["failed"]["value"]
+        if "failed" in entries and entries["failed"]["value"]
     ]
 
 

@@ -167,6 +167,7 @@ def test_a_result_brings_its_truth_and_what_its_scenarios_declare_null():
     trial = SimpleNamespace(
         scenarios=[SimpleNamespace(name="null", null=("t",)), SimpleNamespace(name="effect", null=())],
         protocol=SimpleNamespace(analysis=lambda _: SimpleNamespace(decides=True)),
+        families=(),
     )
     result = SimpleNamespace(outcomes=made.drop_vars("decides"), truth=effects, trial=trial)
     assert characteristics(result) == characteristics(made, truth([[0.0], [0.3]]))

@@ -254,9 +254,9 @@ def test_families_are_scored_on_a_result_and_on_its_folder(run_folder):
         ({"a": {"alpha": 0.05}}, r"families\.a: got .*, wanted a mapping of procedure, alpha"),
         (
             {"a": {"alpha": 0.05, "procedure": "holm"}},
-            r"family\.procedure: got 'holm', wanted a multiplicity procedure",
+            r"families\.a\.procedure: got 'holm', wanted a multiplicity procedure",
         ),
-        ({"a": {"alpha": 2, "procedure": Holm()}}, r"family\.alpha: got 2"),
+        ({"a": {"alpha": 2, "procedure": Holm()}}, r"families\.a\.alpha: got 2"),
     ],
 )
 def test_a_family_that_is_none_is_named(run_folder, families, words):

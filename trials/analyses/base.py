@@ -68,6 +68,11 @@ class Analysis(ABC):
     def decides(self) -> bool:
         """Whether it takes a decision; a description does not, and has no power."""
 
+    @property
+    def has_p(self) -> bool:
+        """Whether each decision comes with the p-value of a test; a Bayesian one has a posterior probability."""
+        return self.decides
+
     @abstractmethod
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate.

@@ -86,6 +86,11 @@ class BayesModel(Analysis):
         """Decides for a difference beyond the margin."""
         return True
 
+    @property
+    def has_p(self) -> bool:
+        """It decides by a posterior probability."""
+        return False
+
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate: ``estimate`` and ``se`` are mean and standard deviation of the posterior.
 

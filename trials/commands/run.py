@@ -61,11 +61,12 @@ def show(console: Any, result: Result) -> None:
     """Print the operating characteristics and where everything is."""
     from trials.operating import characteristics
     from trials.rules.scoring import score
-    from trials.table import characteristics_table, failures, published_table, rules_table
+    from trials.table import characteristics_table, failures, families_table, published_table, rules_table
 
     found = characteristics(result)
     told = ["", characteristics_table(result, found), *failures(found), ""]
-    told += [table for table in (rules_table(score(result)), published_table(result)) if table]
+    more = (families_table(result, found), rules_table(score(result)), published_table(result))
+    told += [f"{table}\n" for table in more if table]
     if result.folder is not None:
         told += [f"run folder: {result.folder}", f"report:     {result.folder / 'report.html'}"]
     console.print("\n".join(told), highlight=False, markup=False, soft_wrap=True)

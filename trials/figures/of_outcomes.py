@@ -113,8 +113,9 @@ def _axis(result: Result, group: Sequence[Analysis]) -> EffectAxis:
 
 def forest_picture(result: Result, found: Characteristics) -> Picture:
     """Success, bias and coverage of every analysis under every scenario."""
-    rows = [Row(scenario, analysis, _row(names)) for scenario, by in found.items() for analysis, names in by.items()]
-    levels = {analysis.level for analysis in result.trial.protocol.analyses}
+    analyses = result.trial.protocol.analyses
+    rows = [Row(scenario, one.name, _row(by[one.name])) for scenario, by in found.items() for one in analyses]
+    levels = {analysis.level for analysis in analyses}
     columns = [
         Column("success", "Declared a success", limits=(-0.04, 1.04)),
         Column("bias", "Bias / SD of estimates", 0.0),
