@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from trials.errors import TrialError
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -18,7 +20,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A paragraph of plain text; ``**bold**`` and `` `code` `` are understood."""
+    """A paragraph of plain text; ``**bold**`` and `` `code` `` are understood, here and wherever text stands."""
 
     text: str
 
@@ -41,6 +43,14 @@ class Grid:
     trace: Trace | None = None
     widths: Sequence[float] = ()
     """Relative widths of the columns; none: by content."""
+    wide: bool = False
+    """Whether it has a page of its own, turned on its side, where there are pages."""
+
+    def __post_init__(self) -> None:
+        """Refuse rows or widths that do not fit the head."""
+        lengths = {len(row) for row in self.rows} | ({len(self.widths)} if self.widths else set())
+        if lengths - {len(self.head)}:
+            raise TrialError(f"table {self.caption!r}: has {len(self.head)} heads, got rows or widths of {lengths}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,14 @@ class Document:
         Its text.
     draft
         Whether DRAFT stands on every page.
+    date
+        Day it speaks of, ISO 8601 (``2026-11-21`` or with a time): of the run, never of the printing; empty for none.
+    study
+        Study identifier, for the head of every page.
+    author
+        Who answers for it; empty while nobody does.
+    contents
+        Whether it has a table of contents.
     """
 
     name: str
@@ -104,3 +122,7 @@ class Document:
     about: Sequence[tuple[str, str]] = ()
     sections: Sequence[Section] = field(default=())
     draft: bool = False
+    date: str = ""
+    study: str = ""
+    author: str = ""
+    contents: bool = True
