@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 def hold(path: Path) -> IO[str] | None:
@@ -14,6 +14,18 @@ def hold(path: Path) -> IO[str] | None:
         file.close()
         return None
     return file
+
+
+def wait(file: IO[Any]) -> None:
+    """Lock an open file until it is closed, once whoever has it lets go."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _take(file: IO[str]) -> None:

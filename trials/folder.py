@@ -50,6 +50,12 @@ class RunFolder:
             mark.write_text(text, encoding="utf-8")
         return same
 
+    def identity(self) -> dict[str, str] | None:
+        """What the blocks that lie here were made by; None before there can be any."""
+        mark = self.partial / "identity.json"
+        found: dict[str, str] | None = json.loads(mark.read_text(encoding="utf-8")) if mark.exists() else None
+        return found
+
     def save(self, part: str, replicates: range, arrays: Arrays) -> None:
         """Keep a finished block, at once or not at all."""
         name = f"{part}-{replicates.start}-{replicates.stop}"

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from trials.trust import audit
+
 SCHEMA = "trialtwin/manifest/1"
 LIBRARIES = (
     "trialtwin", "numpy", "scipy", "xarray", "pandas", "pyarrow", "zarr", "h5netcdf", "heyoka", "pymc", "pytensor",
@@ -60,9 +62,9 @@ def _git(root: Path, *words: str) -> str | None:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a run but its manifest and its unfinished blocks, by its path within the folder."""
+    """SHA-256 of every file of a run but its manifest, audit log and unfinished blocks, by its path in the folder."""
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    left_out = ("manifest.json", "partial/")
+    left_out = ("manifest.json", audit.LOG, "partial/")
     return {name: file_digest(path) for name, path in found.items() if not name.startswith(left_out)}
 
 
@@ -70,6 +72,11 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of a text as it is written to a file."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write(folder: Path, manifest: Mapping[str, Any]) -> None:

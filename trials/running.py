@@ -10,6 +10,7 @@ from trials.errors import TOLD, Interrupted, TrialError
 from trials.folder import writable
 from trials.session import Session
 from trials.tracking import NoTracking
+from trials.trust.audit import Attribution
 
 if TYPE_CHECKING:
     from engine.execute import Executor
@@ -29,6 +30,7 @@ def run(
     *,
     folder: str | Path | None = None,
     progress: Progress | None = None,
+    by: Attribution | None = None,
 ) -> Result:
     """Run a trial under all its scenarios.
 
@@ -48,6 +50,9 @@ def run(
         Folder of all runs; None is the trial's own setting ``runs``, and if that is null too, nothing is written.
     progress
         Called as ``progress(what, done, total)``.
+    by
+        Who runs it and why, for the audit log that every run folder has; None: the environment's ``TRIALTWIN_ACTOR``
+        or else the login name, for no reason given.
 
     Returns
     -------
@@ -71,12 +76,14 @@ def run(
         executor.check()
     if place is not None:
         writable(Path(place))
-    session = Session(trial, executor, None if place is None else Path(place), progress)
+    session = Session(trial, executor, None if place is None else Path(place), progress, by=by or Attribution())
     try:
         result = session.result()
     except KeyboardInterrupt:
+        session.note("run stopped")
         raise Interrupted(session.how_to_continue()) from None
     except Exception as error:
+        session.note("run failed", new=type(error).__name__)  # its message may name folders, which no log should
         if tracker is not None and not isinstance(error, TOLD):
             tracker.log_failure(trial, error, seed=session.seed)
         raise

@@ -26,11 +26,11 @@ from trials.plan import Part, missing, parts
 from trials.precision import wanted
 from trials.protocol import Protocol, Result, Trial
 from trials.rules.scoring import score
-from trials.truth import TruthWork, true_effects
+from trials.trust import audit
+from trials.truth import Truths, TruthWork, true_values
 
 if TYPE_CHECKING:
     from engine.execute import Executor
-    from trials.analyses.base import Effect
 
 type Arrays = Mapping[str, np.ndarray]
 
@@ -48,6 +48,8 @@ class Session:
     seconds: dict[str, float] = field(default_factory=dict)
     added: int = 0
     """Replicates added for the sake of precision."""
+    by: audit.Attribution = field(default_factory=audit.Attribution)
+    """Who runs it and why, for its audit log."""
 
     @property
     def seed(self) -> int:
@@ -61,9 +63,11 @@ class Session:
 
     def result(self) -> Result:
         """Make the run, or the rest of it."""
-        evidence = self._evidence()
         if self.root is not None:
-            self._open(self.root, evidence)
+            self._open(self.root)
+        evidence = self._evidence()
+        if self.home is not None:
+            self._claim(self.home, evidence)
         arrays, effects = self._precise(evidence)
         made = self._collect(arrays, effects, evidence)
         return made if self.home is None else self._write(made, self.home, evidence)
@@ -73,6 +77,13 @@ class Session:
         stopping.check()
         if self.progress is not None:
             self.progress(what, done, total)
+
+    def note(self, action: str, *, old: audit.Detail = None, new: audit.Detail = None) -> None:
+        """Write a line of the run's audit log; every run that has a folder has one."""
+        if self.home is not None:
+            audit.append(
+                self.home.path, action, self.trial.name, old=old, new=new, reason=self.by.reason, actor=self.by.actor
+            )
 
     def close(self) -> None:
         """Let go of the folder, finished or not."""
@@ -90,18 +101,31 @@ class Session:
         with self._timed("evidence"):
             return gather(self.trial, self.seed, self.root, self.tell)
 
-    def _open(self, root: Path, evidence: Evidence) -> None:
-        home, there = open_folder(root, self.trial)
-        self.home = home
+    def _open(self, root: Path) -> None:
+        self.home, there = open_folder(root, self.trial)
+        about = {
+            "config": self.trial.digest, "code": manifest.source_digest(), "seed": self.seed,
+            "replicates": self.replicates, "overrides": list(self.by.overrides),
+            "commit": manifest.git_state().get("commit"), "version": manifest.versions()["trialtwin"],
+        }  # fmt: skip
+        self.note("run continued" if there else "run started", new=about)
+
+    def _claim(self, home: RunFolder, evidence: Evidence) -> None:
+        """Keep the blocks that the same configuration, posterior and code made, and say so."""
         identity = {"config": self.trial.digest, "posterior": evidence.digest, "code": manifest.source_digest()}
-        if home.claim(identity) and there:
+        before, blocks = home.identity(), len(list(home.partial.glob("*.npz")))
+        same = home.claim(identity)
+        if same:
             self.tell(f"continuing in {home.path}", 1, 1)
+        elif before is not None:
+            self.note("blocks dropped", old={**before, "blocks": blocks}, new=identity)
+        self.note("population known", new={"posterior": evidence.digest, **_words(evidence.about, "population", "fit")})
         evidence.save(home.path / "posterior.nc")
 
-    def _precise(self, evidence: Evidence) -> tuple[list[dict[str, np.ndarray]], list[tuple[Effect, ...]]]:
+    def _precise(self, evidence: Evidence) -> tuple[list[dict[str, np.ndarray]], list[Truths]]:
         """Simulate the trial's replicates, then as many more as its precision asks for."""
         done: dict[str, dict[range, Arrays]] = {}
-        effects: list[tuple[Effect, ...]] = []
+        effects: list[Truths] = []
         while True:
             start, plan = time.perf_counter(), parts(self.trial, self.replicates)
             arrays = self._simulate(plan, evidence, done, effects)
@@ -112,6 +136,7 @@ class Session:
             pace = (time.perf_counter() - start) / self.replicates
             left = f"{more:,} more replicates for an error of {self.trial.precision.mcse:g}, about {clock(pace * more)}"
             self.tell(left, 0, 1)
+            self.note("replicates added", old=self.replicates, new=self.replicates + more)
             self.added += more
 
     def _decisions(self, arrays: Arrays) -> np.ndarray:
@@ -124,7 +149,7 @@ class Session:
         plan: Sequence[Part],
         evidence: Evidence,
         held: dict[str, dict[range, Arrays]],
-        effects: list[tuple[Effect, ...]],
+        effects: list[Truths],
     ) -> list[dict[str, np.ndarray]]:
         """Simulate what is missing and find the true effects, once; arrays of each part, in their order."""
         for part in plan:
@@ -157,14 +182,15 @@ class Session:
     def _map(self, works: Sequence[Work | TruthWork]) -> Iterator[Any]:
         return (self.executor or executors.Serial()).map(perform, works)
 
-    def _collect(self, arrays: Sequence[Arrays], effects: Sequence[Sequence[Effect]], evidence: Evidence) -> Result:
+    def _collect(self, arrays: Sequence[Arrays], true: Sequence[Truths], evidence: Evidence) -> Result:
         trial, count = self.trial, len(self.trial.scenarios)
+        effects = [each.effects for each in true]
         found = results.outcomes(trial, arrays[:count])
         curve = trial.power_curve
         return Result(
             trial=trial,
             outcomes=found,
-            arms=results.arms(trial, arrays[:count]),
+            arms=results.arms(trial, arrays[:count], true[:count]),
             truth=results.truth(trial.scenarios, effects[:count]),
             example=store.trajectories(trial, 1, self.seed, evidence.thin).isel(replicate=0, drop=True),
             power_curve=None if curve is None else results.power_curve(curve, arrays[count:], effects[count:]),
@@ -226,7 +252,10 @@ class Session:
         described = {**made.manifest, "seconds": {name: round(value, 3) for name, value in self.seconds.items()}}
         described["finished"] = _utc(datetime.now(UTC))
         described["files"] = manifest.file_digests(home.path)
-        manifest.rendered(described)  # what cannot be written is found before the blocks are gone
+        described["audit"] = str(audit.head(home.path))
+        text = manifest.rendered(described)  # what cannot be written is found before the blocks are gone
+        digests = {"manifest": manifest.text_digest(text), "outcomes": described["digests"]["outcomes"]}
+        self.note(audit.FINISHED, new=digests)
         home.finish()
         manifest.write(home.path, described)
         self.tell("writing the run", 2, 2)
@@ -251,7 +280,7 @@ class Session:
 
 def perform(work: Work | TruthWork) -> Any:
     """Do one piece of work, here or on a worker."""
-    return true_effects(work) if isinstance(work, TruthWork) else simulate_block(work)
+    return true_values(work) if isinstance(work, TruthWork) else simulate_block(work)
 
 
 def solver_of(protocol: Protocol) -> dict[str, Any]:
@@ -267,6 +296,10 @@ def _settings(solver: Solver) -> dict[str, Any]:
         name: {"name": value.name, "settings": _settings(value)} if isinstance(value, Solver) else value
         for name, value in found.items()
     }
+
+
+def _words(about: Mapping[str, Any], *names: str) -> dict[str, str]:
+    return {name: str(about[name]) for name in names if name in about}
 
 
 def _utc(moment: datetime) -> str:

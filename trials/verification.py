@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from trials.bag import BAGIT, MANIFEST, RUN, TAGMANIFEST, digest, files, parse, payload, render, tags
 from trials.errors import TrialError
 from trials.protocol import WHERE, canonical
+from trials.trust import audit
+from trials.trust.finding import Finding as Finding
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,18 +26,6 @@ if TYPE_CHECKING:
 FOLDER_MANIFEST = "manifest.json"
 MAPPINGS = {"files": (), "digests": ("config", "outcomes"), "versions": ("trialtwin",)}
 TEXTS = ("trial", "finished")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it should be: the file (or the number in it) and a sentence."""
-
-    path: str
-    message: str
-
-    def __str__(self) -> str:
-        """One line for the user."""
-        return f"{self.path}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +71,10 @@ def verify(folder: str | Path) -> Report:
     return Report(bag, (*tags(bag), *payload(bag)), (*findings, *(_inside(finding) for finding in inside)))
 
 
-def check(run: str | Path) -> Report:
-    """Check a run folder: the digest of every file, the configuration, and the characteristics computed anew.
+def check(run: str | Path, *, log: Path | None = None) -> Report:
+    """Check a run folder: every file, the configuration, the characteristics computed anew, and the audit log.
+
+    `log` is where its audit log lies; None: in the folder, as every run leaves it.
 
     Raises
     ------
@@ -92,8 +84,9 @@ def check(run: str | Path) -> Report:
     folder = Path(run)
     manifest = read_manifest(folder)
     listed: Mapping[str, str] = manifest["files"]
-    present = [path for path in files(folder) if path != FOLDER_MANIFEST]
+    present = [path for path in files(folder) if path not in (FOLDER_MANIFEST, audit.LOG)]
     findings = [*_differences(folder, listed, present, algorithm="sha256")]
+    findings += _log_findings(folder, manifest, log or folder / audit.LOG)
     if not findings:
         findings += [*_config_findings(folder, manifest), *_outcome_findings(folder, manifest)]
     return Report(folder, tuple(present), tuple(findings))
@@ -146,6 +139,25 @@ def _differences(
             yield Finding(path, f"was changed: {algorithm} is {got[:12]}…, the manifest says {str(listed[path])[:12]}…")
 
 
+def _log_findings(folder: Path, manifest: Mapping[str, Any], path: Path) -> Iterator[Finding]:
+    """Compare the manifest with the log of the run; runs of versions that kept no log have none to compare."""
+    noted = manifest.get("audit")
+    if noted is None and not path.exists():
+        return
+    log = audit.Log(path)
+    if findings := log.check():
+        yield from findings
+        return
+    entries = log.entries()
+    ends = [entry for entry in entries if entry.action == audit.FINISHED]
+    if not any(str(audit.Head(entry.seq, entry.hash)) == noted for entry in entries):
+        yield Finding(FOLDER_MANIFEST, f"notes {noted!r} as the head of the audit log, which has no such line")
+    got = digest(folder / FOLDER_MANIFEST, "sha256")
+    last = ends[-1].new if ends else None
+    if not isinstance(last, Mapping) or last.get("manifest") != got:
+        yield Finding(FOLDER_MANIFEST, f"is not the one that the audit log says the run left: sha256 {got[:12]}…")
+
+
 def _config_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Finding]:
     """Compare the configuration with its digest, which is not that of the file but of every field that counts."""
     import yaml
@@ -164,6 +176,7 @@ def _config_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Find
 def _outcome_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Finding]:
     """Compare the outcomes with their digest and the characteristics with those computed anew from the outcomes."""
     from trials import outcomes as table
+    from trials.multiplicity.families import own_families
     from trials.operating import characteristics
 
     try:
@@ -175,7 +188,8 @@ def _outcome_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Fin
     got, wanted = table.digest(outcomes), manifest["digests"]["outcomes"]
     if got != wanted:
         yield Finding("outcomes.parquet", f"holds other outcomes: digest {got[:12]}…, the manifest says {wanted[:12]}…")
-    yield from _unequal(written, json.loads(json.dumps(characteristics(outcomes, truth))), "")
+    computed = characteristics(outcomes, truth, families=own_families(folder))
+    yield from _unequal(written, json.loads(json.dumps(computed)), "")
     yield from _rule_findings(folder, outcomes, truth)
 
 

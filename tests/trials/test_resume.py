@@ -12,7 +12,7 @@ from trials import manifest, outcomes
 from trials.errors import Interrupted
 
 PARTS = {"config.yaml", "outcomes.parquet", "characteristics.json", "arms.parquet", "power_curve.parquet",
-         "report.html", "manifest.json", "cohort.zarr", "trajectories.zarr", "figures"}  # fmt: skip
+         "report.html", "manifest.json", "cohort.zarr", "trajectories.zarr", "figures", "audit.jsonl"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
