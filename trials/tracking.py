@@ -162,6 +162,23 @@ class MLflow(Tracking):
             )
             return tuple(run.info.run_id for run in found)
 
+    def recorded(self, name: str) -> list[dict[str, Any]]:
+        """What the store holds of the run folder `name`: the trial run first, then a child for each scenario.
+
+        Returns
+        -------
+        A mapping a run: id, name, status, start and end in milliseconds of Unix time, params, metrics and tags (but
+        those that tell who ran it, and where). Nothing when there is no record of that name.
+        """
+        with _mlflow(self.store) as client:
+            experiment = self._experiment(client)
+            parents = client.search_runs([experiment], f"attributes.run_name = '{name}' and tags.kind = 'trial'")
+            found = list(parents[:1])
+            for parent in found[:1]:
+                among = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+                found += sorted(client.search_runs([experiment], among), key=lambda run: run.info.run_name)
+            return [_told(run) for run in found]
+
     def _experiment(self, client: MlflowClient) -> str:
         """Id of the experiment, which is made if it is new; the artifacts of a local file lie beside it."""
         from mlflow.exceptions import MlflowException
@@ -221,6 +238,17 @@ class _Record:
             path = Path(place) / NOTES
             path.write_text(json.dumps(notes, indent=1, ensure_ascii=False), encoding="utf-8")
             self.client.log_artifact(run, str(path))
+
+
+def _told(run: Any) -> dict[str, Any]:
+    """A record as plain values, in order of their names."""
+    kept = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
+    return {
+        "id": run.info.run_id, "name": run.info.run_name, "status": run.info.status,
+        "start": run.info.start_time, "end": run.info.end_time,
+        "params": dict(sorted(run.data.params.items())), "metrics": dict(sorted(run.data.metrics.items())),
+        "tags": dict(sorted(kept.items())),
+    }  # fmt: skip
 
 
 def flatten(value: object, key: str = "") -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Where a package comes from: software, settings, code, and what made what of what."""
