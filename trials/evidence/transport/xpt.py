@@ -63,7 +63,7 @@ def read(path: Path) -> Table:
     """
     import pyreadstat
 
-    frame, meta = pyreadstat.read_xport(path)
+    frame, meta = pyreadstat.read_xport(path, disable_datetime_conversion=True)
     columns = tuple(_column(name, meta) for name in meta.column_names)
     text = {one.name for one in columns if one.kind == "text"}
     made = {one.name: frame[one.name].astype(str if one.name in text else np.float64) for one in columns}
@@ -113,8 +113,8 @@ def _equal(column: Column, one: pd.Series[Any], other: pd.Series[Any]) -> Array:
     if column.kind == "text":
         return np.asarray(one.to_numpy(dtype=object) == other.to_numpy(dtype=object))
     numbers = limits.numbers(one), limits.numbers(other)
-    bits = numbers[0].view(np.int64) == numbers[1].view(np.int64)
-    return bits | (np.isnan(numbers[0]) & np.isnan(numbers[1]))
+    bits, missing = (numbers[0].view(np.int64) == numbers[1].view(np.int64)), np.isnan(numbers[0])
+    return np.asarray(bits | (missing & np.isnan(numbers[1])))
 
 
 def _values(table: Table, column: Column) -> pd.Series[Any]:
