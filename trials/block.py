@@ -132,15 +132,18 @@ def trial_data(work: Work, course: Course) -> xr.Dataset:
 
 
 def arm_summaries(protocol: Protocol, data: xr.Dataset) -> dict[str, Array]:
-    """Describe every endpoint in every arm: ``arm.<statistic>`` (replicate, endpoint, arm); its last visit."""
-    count, width = data.sizes["replicate"], (len(protocol.endpoints), len(protocol.design.arms))
+    """Describe endpoints and estimands in every arm: ``arm.<statistic>`` (replicate, endpoint, arm); the last visit.
+
+    An arm that an estimand is not about has no values of it.
+    """
+    count, width = data.sizes["replicate"], (len(protocol.variables), len(protocol.design.arms))
     made = {f"arm.{name}": np.empty((count, *width)) for name in SUMMARY}
     arm = data["arm"].values.reshape(count, -1)
-    for i, endpoint in enumerate(protocol.endpoints):
-        values = _last(data[endpoint.name]).values.reshape(count, -1)
+    for i, name in enumerate(protocol.variables):
+        values = _last(data[name]).values.reshape(count, -1)
         for j in range(width[1]):
-            for name, value in zip(SUMMARY, _summary(np.where(arm == j, values, np.nan)), strict=True):
-                made[f"arm.{name}"][:, i, j] = value
+            for statistic, value in zip(SUMMARY, _summary(np.where(arm == j, values, np.nan)), strict=True):
+                made[f"arm.{statistic}"][:, i, j] = value
     return made
 
 

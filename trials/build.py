@@ -256,7 +256,7 @@ def _published_rows(config: Config, base: Protocol, scenarios: Sequence[str]) ->
     known_by = {
         "scenario": scenarios,
         "arm": [arm.name for arm in base.arms],
-        "endpoint": [endpoint.name for endpoint in base.endpoints],
+        "endpoint": base.variables,
         "analysis": [analysis.name for analysis in base.analyses],
     }
     rows = tuple(_published(f"published[{index}]", row) for index, row in enumerate(config.get("published") or ()))

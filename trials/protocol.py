@@ -136,6 +136,11 @@ class Protocol:
     costs: Costs | None = None
     """Prices, for the cost of each simulated trial."""
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Endpoints and estimands, which analyses may ask for."""
+        return tuple(one.name for one in (*self.endpoints, *self.estimands))
+
     def arm(self, name: str) -> Arm:
         """Arm of that name."""
         return _named(self.arms, name, "arm")

@@ -12,6 +12,7 @@ import engine
 from trials.analyses.base import Effect
 from trials.block import SUMMARY
 from trials.protocol import PowerCurve, Protocol, Scenario, Trial
+from trials.truth import Truths
 
 type Arrays = Mapping[str, np.ndarray]
 
@@ -47,17 +48,25 @@ def looks(trial: Trial, parts: Sequence[Arrays]) -> xr.Dataset | None:
     return xr.Dataset(data, coords=coords | {"look": np.arange(1, most + 1)} | _of_analyses(trial.protocol))
 
 
-def arms(trial: Trial, parts: Sequence[Arrays]) -> xr.Dataset:
-    """Count, mean, SD and geometric mean of what was observed: Dataset (scenario, replicate, endpoint, arm)."""
+def arms(trial: Trial, parts: Sequence[Arrays], true: Sequence[Truths]) -> xr.Dataset:
+    """Count, mean, SD and geometric mean of what was observed: Dataset (scenario, replicate, endpoint, arm).
+
+    Endpoints and after them estimands. ``truth`` and ``truth_mcse`` (scenario, endpoint, arm) are the true means.
+    """
     dims = ("scenario", "replicate", "endpoint", "arm")
+    protocol = trial.protocol
+    names = protocol.variables
     coords = {
         "scenario": [scenario.name for scenario in trial.scenarios],
         "replicate": np.arange(_count(parts[0])),
-        "endpoint": [endpoint.name for endpoint in trial.protocol.endpoints],
-        "units": ("endpoint", [endpoint.unit for endpoint in trial.protocol.endpoints]),
-        "arm": list(trial.protocol.design.arms),
+        "endpoint": list(names),
+        "units": ("endpoint", [protocol.endpoint(name).unit for name in names]),
+        "arm": list(protocol.design.arms),
     }
-    return xr.Dataset({name: (dims, np.stack([part[f"arm.{name}"] for part in parts])) for name in SUMMARY}, coords)
+    made = {name: (dims, np.stack([part[f"arm.{name}"] for part in parts])) for name in SUMMARY}
+    means = np.stack([each.means for each in true])
+    of_truth = {name: ((dims[0], *dims[2:]), means[..., at]) for at, name in enumerate(("truth", "truth_mcse"))}
+    return xr.Dataset(made | of_truth, coords)
 
 
 def truth(scenarios: Sequence[Scenario], effects: Sequence[Sequence[Effect]]) -> xr.Dataset:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -36,13 +36,48 @@ class TruthWork:
     posterior: xr.DataTree | None
 
 
+class Truths(NamedTuple):
+    """What is true under one protocol."""
+
+    effects: tuple[Effect, ...]
+    """Behind each analysis, in their order."""
+    means: np.ndarray
+    """Mean of each endpoint and estimand in each arm, and its Monte Carlo error: (variable, arm, 2).
+
+    Of a repeated endpoint that at its last visit; NaN of a time to an event, and of an arm an estimand is not about.
+    """
+
+
 def true_effects(work: TruthWork) -> tuple[Effect, ...]:
     """Find the true effect behind each analysis of a protocol, in the order of the analyses."""
+    return true_values(work).effects
+
+
+def true_values(work: TruthWork) -> Truths:
+    """Find the true effects and the true means of the arms, in the same patients under every arm."""
     replicates, count = range(TRUTH_FIRST, TRUTH_FIRST + work.size.draws), work.size.patients
     patients = draw(work.protocol, count, replicates, seed=work.seed, posterior=work.posterior, occasions=1)
     conduct = Conduct(work.protocol, patients, noise(work.protocol, work.seed, replicates, count, 1))
     variables = _variables(conduct, measured=work.size.measured)
-    return tuple(analysis.truth(_complete(variables[analysis.endpoint])) for analysis in work.protocol.analyses)
+    analyses, arms = work.protocol.analyses, work.protocol.design.arms
+    effects = tuple(analysis.truth(_complete(variables[analysis.endpoint])) for analysis in analyses)
+    means = [[_mean(values.get(arm)) for arm in arms] for values in variables.values()]
+    return Truths(effects, np.array(means))
+
+
+def _mean(values: Values | None) -> tuple[float, float]:
+    """Mean over patients of an endpoint (draw, patient[, visit]), and its error by the means of the draws."""
+    found = None if values is None else np.asarray(values)
+    if found is None or found.dtype.names is not None:
+        return np.nan, np.nan
+    found = found[..., -1] if found.ndim > 2 else found
+    there = np.isfinite(found)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        draws = np.where(there, found, 0.0).sum(axis=1) / there.sum(axis=1)
+    draws = draws[np.isfinite(draws)]
+    if draws.size < 2:
+        return np.nan, np.nan
+    return float(draws.mean()), float(draws.std(ddof=1) / np.sqrt(draws.size))
 
 
 def _complete(values: Mapping[str, Values]) -> Mapping[str, Any]:

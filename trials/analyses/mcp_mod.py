@@ -84,12 +84,9 @@ class MCPMod(Analysis):
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; one with an empty arm or without residual variation has failed."""
         means, n, df = self._means(data)
-        failed = (means.size == 0).any(axis=1) | (df <= 0) | ~(means.within > 0)
-        safe = _repaired(means, failed)
-        t, p = self._contrasts(safe, np.where(failed, 1, df))
-        curves = {name: fit(name, safe) for name in dict.fromkeys(str(model[0]) for model in self.models)}
-        weight = self._weights(curves, p)
-        estimate, se = _averaged(list(curves.values()), weight, float(self.doses[-1]))
+        failed = _failed(means, df)
+        t, p, curves, weight = self._fitted(means, df, failed)
+        estimate, se = _averaged(curves, weight, float(self.doses[-1]))
         half = special.stdtrit(np.where(failed, 1, df), 0.5 + self.level / 2) * se
         sign = 1 if self.alternative == "greater" else -1
         found = {
@@ -104,10 +101,38 @@ class MCPMod(Analysis):
         found |= {f"{what}_{name}": values[:, place] for what, values in (("t", t), ("p", p))
                   for place, name in enumerate(labels)}  # fmt: skip
         chosen = weight.argmax(axis=1) if self.selection == "aic" else np.full(len(n), np.nan)
-        doses = _found_doses(list(curves.values()), weight, self.delta, self.share)
+        doses = _found_doses(curves, weight, self.delta, self.share)
         target, effective = (np.where(decision, dose, np.nan) for dose in doses)
         found |= {"decision": decision, "selected": chosen, "target_dose": target, "effective_dose": effective}
         return outcome(self, data, found)
+
+    def curve(self, size: np.ndarray, mean: np.ndarray, sd: np.ndarray, dose: np.ndarray) -> np.ndarray:
+        """Return the chosen or averaged curve of each replicate (replicate, dose), NaN where the analysis fails.
+
+        Parameters
+        ----------
+        size, mean, sd
+            Subjects, means and standard deviations of the arms (replicate, arm).
+        dose
+            Doses (dose,) from 0 to the highest at which it is asked for.
+        """
+        sign = 1 if self.alternative == "greater" else -1
+        squares = np.where(size > 1, (size - 1) * np.where(size > 1, sd, 0.0) ** 2, 0.0).sum(axis=1)
+        means = Means(np.array(self.doses), sign * mean, size, squares)
+        df = size.sum(axis=1) - len(self.arms)
+        failed = _failed(means, df)
+        _, _, curves, weight = self._fitted(means, df, failed)
+        path = np.sum([each.curve(dose[None]) * weight[:, at, None] for at, each in enumerate(curves)], axis=0)
+        return np.where(failed[:, None], np.nan, sign * path)
+
+    def _fitted(
+        self, means: Means, df: np.ndarray, failed: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, list[Fit], np.ndarray]:
+        """Return t statistics and p-values (replicate, model), the curves and their weights (replicate, curve)."""
+        safe = _repaired(means, failed)
+        t, p = self._contrasts(safe, np.where(failed, 1, df))
+        curves = {name: fit(name, safe) for name in dict.fromkeys(str(model[0]) for model in self.models)}
+        return t, p, list(curves.values()), self._weights(curves, p)
 
     def _means(self, data: xr.Dataset) -> tuple[Means, np.ndarray, np.ndarray]:
         """Return the arms' means, turned so that more is better, the subjects and the degrees of freedom."""
@@ -155,6 +180,12 @@ class MCPMod(Analysis):
     def null(self, effect: float, tolerance: float = 0.0) -> bool:
         """Whether a true effect of the highest dose is not beyond 0."""
         return hypothesis.null(effect, 0.0, self.alternative, tolerance)
+
+
+def _failed(means: Means, df: np.ndarray) -> np.ndarray:
+    """Return which replicates have an empty arm or nothing that tells noise (replicate,)."""
+    failed: np.ndarray = (means.size == 0).any(axis=1) | (df <= 0) | ~(means.within > 0)
+    return failed
 
 
 def _repaired(means: Means, failed: np.ndarray) -> Means:

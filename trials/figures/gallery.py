@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trials.figures.of_dose_response import dose_response_pictures
 from trials.figures.of_example import example_pictures
 from trials.figures.of_monitoring import monitoring_pictures
 from trials.figures.of_outcomes import forest_picture, power_pictures
@@ -20,4 +21,4 @@ def draw(result: Result) -> tuple[Picture, ...]:
     found = characteristics(result)
     calibrated = posterior_pictures(result) if result.posterior is not None else ()
     shown = (*example_pictures(result), *monitoring_pictures(result), *power_pictures(result, found))
-    return (*calibrated, *shown, forest_picture(result, found))
+    return (*calibrated, *shown, *dose_response_pictures(result), forest_picture(result, found))

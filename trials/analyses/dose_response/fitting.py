@@ -46,6 +46,12 @@ class Fit(NamedTuple):
         risen: np.ndarray = np.einsum("rdc,rc->rd", columns, self.linear[:, 1:])
         return risen
 
+    def curve(self, dose: np.ndarray) -> np.ndarray:
+        """Return the curve itself at doses (replicate, dose) or (1, dose)."""
+        start = SHAPES[self.name].columns(np.zeros((1, 1)), self.nonlinear[:, None, :], self.top)
+        base = self.linear[:, :1] + np.einsum("rdc,rc->rd", start, self.linear[:, 1:])
+        return np.asarray(base + self.effect(dose))
+
     def effect_error(self, dose: float) -> np.ndarray:
         """Return the standard error of the effect at one dose (replicate,) by the delta method."""
         points = np.array([[0.0, dose]])
