@@ -10,6 +10,7 @@ from trials.bag import DATA, RUN, digest
 from trials.evidence.writing import media
 
 if TYPE_CHECKING:
+    from trials.evidence.answers import Answers, Person
     from trials.evidence.study import Study
 
 HERE = f"{RUN.removeprefix(f'{DATA}/')}/"
@@ -43,3 +44,8 @@ def described(folder: Path, path: str) -> dict[str, Any]:
         "size": (folder / path).stat().st_size,
         "media": media(path),
     }
+
+
+def named(answers: Answers) -> list[Person]:
+    """People who stand for a package, those whose names are given."""
+    return [person for person in answers.people if person.name]

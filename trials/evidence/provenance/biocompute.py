@@ -19,6 +19,8 @@ CONFIG = "provenance/config-resolved.yaml"
 REPRODUCE = "validation/reproduce.sh"
 POSTERIOR = "model/posterior.nc"
 RIGHTS = "This package grants no licence; rights are with those it names. The program that made it is Apache-2.0."
+SHARE = {"designer": "createdBy", "statistician": "authoredBy", "reviewer": "curatedBy", "releaser": "providedBy"}
+"""What somebody did to a BioCompute object, by their role."""
 SOFTWARE = "https://spdx.org/licenses/Apache-2.0"
 
 
@@ -45,8 +47,9 @@ def write_biocompute(study: Study, answers: Answers, folder: Path) -> None:
 def _provenance(study: Study, answers: Answers) -> dict[str, Any]:
     program = f"trialtwin {study.manifest['versions']['trialtwin']}"
     people = [
-        sparse({"name": one.name, "affiliation": one.affiliation, "contribution": [one.contribution]})
+        sparse({"name": one.name, "affiliation": one.organisation, "contribution": [SHARE[role] for role in one.roles]})
         for one in answers.people
+        if one.name
     ]
     return {
         "name": study.trial.title,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trials.evidence.provenance.addresses import HERE, described
+from trials.evidence.provenance.addresses import HERE, described, named
 from trials.evidence.provenance.biocompute import CONFIG, REPRODUCE, RIGHTS, SOFTWARE
 from trials.evidence.writing import write_json
 
@@ -84,7 +84,7 @@ def _action(crate: Any, study: Study, answers: Answers, workflow: Any, paths: li
     workflow["softwareRequirements"] = crate.add_jsonld({**program, "license": {"@id": SOFTWARE}})
     people = [
         crate.add_jsonld({"@id": f"#person-{number}", "@type": "Person", "name": one.name})
-        for number, one in enumerate(answers.people, 1)
+        for number, one in enumerate(named(answers), 1)
     ]
     used = [path for path in (CONFIG, "model/priors.json") if path in paths]
     given = [path for path in paths if path.startswith(RESULTS)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trials.evidence.provenance.addresses import HERE, described, identity
+from trials.evidence.provenance.addresses import HERE, described, identity, named
 from trials.evidence.writing import write_json
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def write_origins(study: Study, answers: Answers, folder: Path) -> None:
             },
             "actedOnBehalfOf": {
                 f"_:b{number}": {"prov:delegate": "tt:program", "prov:responsible": f"tt:person-{number}"}
-                for number, _ in enumerate(answers.people, 1)
+                for number, _ in enumerate(named(answers), 1)
             },
         },
     )
@@ -100,6 +100,6 @@ def _agents(study: Study, answers: Answers) -> dict[str, Any]:
             "prov:type": {"$": "prov:Person", "type": "prov:QUALIFIED_NAME"},
             "prov:label": one.name,
         }
-        for number, one in enumerate(answers.people, 1)
+        for number, one in enumerate(named(answers), 1)
     }
     return {"tt:program": program, **people}
