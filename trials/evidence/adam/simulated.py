@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from trials.evidence.adam.making import OTHER, held
 from trials.evidence.table import Column, Kind, Table
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ DIMS = ("scenario", "replicate", "analysis")
 SOURCE = "outcomes.parquet"
 LENGTH = 8
 """Most characters of a variable's name in a transport file."""
-SMALLEST = 16.0**-65
-"""Smallest positive number of a transport file (TS-140: IBM 360 floating point); what is nearer to zero is zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +224,7 @@ def _table(name: str, label: str, keys: Sequence[str], columns: Sequence[Column]
         table[column.name] = table[column.name].astype(str) if column.kind == "text" else held(table[column.name])
     table = table.sort_values(list(keys), kind="stable", ignore_index=True)
     structure = f"One record per {', '.join(keys).lower()}"
-    return Table(name, label, structure, "ADAM OTHER", keys, columns, table, repeating=True, reference=False)
-
-
-def held(values: pd.Series[float]) -> pd.Series[float]:
-    """Numbers as a transport file can hold them: infinite ones missing, those too small zero."""
-    numbers = np.asarray(values, dtype=np.float64)
-    small = (numbers != 0) & (np.abs(numbers) < SMALLEST)
-    return pd.Series(np.where(np.isinf(numbers), np.nan, np.where(small, 0.0, numbers)), index=values.index)
+    return Table(name, label, structure, OTHER, keys, columns, table, repeating=True, reference=False)
 
 
 def _spread(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,0 +1,104 @@
+"""How analysis data sets are put together: columns with their values, variables taken over from the subject level."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trials.evidence.table import Column, Kind, Table
+
+type Values = Sequence[object] | np.ndarray | pd.Series[Any]
+type Variable = tuple[Column, Values]
+"""Metadata of a variable, and its value in every record."""
+
+BDS = "BASIC DATA STRUCTURE"
+SUBJECTS = "SUBJECT LEVEL ANALYSIS DATASET"
+OTHER = "ADAM OTHER"
+
+SMALLEST = 16.0**-65
+"""Smallest positive number of a transport file (TS-140: IBM 360 floating point); what is nearer to zero is zero."""
+
+
+def table(
+    name: str, label: str, structure: str, variables: Iterable[Variable], *, of: str = BDS, keys: Sequence[str]
+) -> Table:
+    """Make a data set of variables with their values, sorted by its keys; its label says that it is simulated."""
+    given = list(variables)
+    frame = pd.DataFrame({column.name: _typed(column, values) for column, values in given})
+    frame = frame.sort_values(list(keys), kind="stable", ignore_index=True)
+    columns = tuple(column for column, _ in given)
+    return Table(name, f"SIMULATED {label}", structure, of, keys, columns, frame, repeating=of != SUBJECTS)
+
+
+def _typed(column: Column, values: Values) -> pd.Series[Any]:
+    made = pd.Series(np.asarray(values) if not isinstance(values, pd.Series) else values.to_numpy())
+    return made.fillna("").astype(str) if column.kind == "text" else held(made)
+
+
+def held(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers as a transport file can hold them: infinite ones missing, those too small zero."""
+    numbers = np.asarray(values, dtype=np.float64)
+    small = (numbers != 0) & (np.abs(numbers) < SMALLEST)
+    return pd.Series(np.where(np.isinf(numbers), np.nan, np.where(small, 0.0, numbers)), index=values.index)
+
+
+def predecessor(name: str, label: str, source: str, kind: Kind = "text", **more: Any) -> Column:
+    """Column whose values are those of another data set: ``DM.USUBJID``."""
+    return Column(name, label, kind, "Predecessor", source, **more)
+
+
+def derived(name: str, label: str, source: str, kind: Kind = "text", **more: Any) -> Column:
+    """Column that is computed, as `source` says."""
+    return Column(name, label, kind, "Derived", source, **more)
+
+
+def assigned(name: str, label: str, source: str = "", kind: Kind = "text", **more: Any) -> Column:
+    """Column whose values somebody gave."""
+    return Column(name, label, kind, "Assigned", source, **more)
+
+
+def of_subjects(adsl: Table, subjects: Values, names: Iterable[str]) -> list[Variable]:
+    """Variables of the subject level, where it has them, for the subject of each record."""
+    frame = adsl.frame.set_index("USUBJID", drop=False)
+    wanted = pd.Index(np.asarray(subjects, dtype=object))
+    found: list[Variable] = []
+    for name in names:
+        if name not in frame.columns:
+            continue
+        column = adsl.column(name)
+        source = f"ADSL.{name}"
+        made = Column(
+            name, column.label, column.kind, "Predecessor", source, column.codelist, column.format, column.core
+        )
+        found.append((made, frame[name].reindex(wanted).to_numpy()))
+    return found
+
+
+def by_subject(frame: pd.DataFrame, value: str, subjects: Sequence[str]) -> pd.Series[Any]:
+    """Value of a variable for each subject, from a frame with at most one record a subject."""
+    return frame.set_index("USUBJID")[value].reindex(list(subjects))
+
+
+def flag(where: np.ndarray) -> np.ndarray:
+    """``Y`` or empty."""
+    return np.where(where, "Y", "")
+
+
+def ascii_text(text: str) -> str:
+    """The text in the printable ASCII characters that a transport file takes."""
+    plain = unicodedata.normalize("NFKD", text.replace("\N{MICRO SIGN}", "u")).encode("ascii", "ignore").decode()
+    return " ".join(plain.split())
+
+
+def find(tables: Iterable[Table], name: str) -> Table | None:
+    """The data set of that name, or None."""
+    return next((one for one in tables if one.name == name), None)
+
+
+def named(tables: Iterable[Table]) -> Mapping[str, Table]:
+    """Data sets by name."""
+    return {one.name: one for one in tables}
