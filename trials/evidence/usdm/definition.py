@@ -35,8 +35,8 @@ def definition(study: Study, answers: Answers) -> Thing:
     make = Maker()
     name = identifier(study.trial, study.manifest)
     sponsor = make.named("Organization", answers.sponsor or "Sponsor", identifier=answers.sponsor or "not given",
-                         identifierScheme="Name of the sponsor", type=make.code("sponsor"), legalAddress=None,
-                         managedSites=[])  # fmt: skip
+                         identifierScheme="Name of the sponsor", type=make.code("sponsor"), managedSites=[],
+                         legalAddress=make("Address", text="not given", lines=[]))  # fmt: skip
     sponsor.pop("description")
     asked, items = criteria(study, make)
     people = population(study, make, asked)

@@ -24,8 +24,8 @@ def population(study: Study, make: Maker, criteria: list[Thing]) -> Thing:
         "StudyDesignPopulation", people.name, f"Virtual subjects: {people.reference}",
         includesHealthySubjects="healthy" in said, plannedAge=_age(study, make),
         plannedEnrollmentNumber=make("Quantity", value=float(study.trial.protocol.design.n), unit=None),
-        plannedCompletionNumber=None, plannedSex=[make.code("both")], criterionIds=[one["id"] for one in criteria],
-        cohorts=[], notes=[],
+        plannedSex=[make.code("female"), make.code("male")], criterionIds=[one["id"] for one in criteria],
+        plannedCompletionNumber=None, cohorts=[], notes=[],
     )  # fmt: skip
 
 

@@ -63,11 +63,11 @@ def schedule(protocol: Protocol, given: Treatments, make: Maker) -> Schedule:
         before["defaultConditionId"] = after["id"]
     leave = make("ScheduleTimelineExit")
     instances[-1]["timelineExitId"] = leave["id"]
-    length = duration(protocol.design.duration(follow_up(protocol)), unit)
+    length = protocol.design.duration(follow_up(protocol))
     timeline = make.named(
         "ScheduleTimeline", "main_timeline", "Planned times since randomisation", mainTimeline=True,
         entryCondition="The virtual subject is randomised", entryId=instances[0]["id"], exits=[leave],
-        plannedDuration=lasting(length, make), instances=instances, timings=timings,
+        plannedDuration=lasting(length, unit, make), instances=instances, timings=timings,
     )  # fmt: skip
     return Schedule(chained([dosing, *measuring.values()]), chained(encounters), list(surrogates.values()), timeline)
 

@@ -11,9 +11,11 @@ from types import MappingProxyType
 from typing import Any
 
 from trials.errors import TrialError
-from trials.evidence.terminology import VERSION
 
 type Thing = dict[str, Any]
+
+VERSION = "2025-09-26"
+"""Version of CDISC's terminology, of which there are both the DDF and the SDTM lists."""
 
 CODES: Mapping[str, tuple[str, str]] = MappingProxyType({
     "interventional": ("C98388", "Interventional Study"),
@@ -32,8 +34,8 @@ CODES: Mapping[str, tuple[str, str]] = MappingProxyType({
     "treatment": ("C101526", "Treatment Epoch"),
     "visit": ("C25716", "Visit"),
     "inclusion": ("C25532", "Inclusion Criteria"),
-    "primary objective": ("C85826", "Primary Objective"),
-    "secondary objective": ("C85827", "Secondary Objective"),
+    "primary objective": ("C85826", "Study Primary Objective"),
+    "secondary objective": ("C85827", "Study Secondary Objective"),
     "primary endpoint": ("C94496", "Primary Endpoint"),
     "secondary endpoint": ("C139173", "Secondary Endpoint"),
     "after": ("C201356", "After"),
@@ -45,10 +47,16 @@ CODES: Mapping[str, tuple[str, str]] = MappingProxyType({
     "experimental": ("C41161", "Experimental Intervention"),
     "comparator": ("C68609", "Active Comparator"),
     "placebo": ("C753", "Placebo"),
-    "both": ("C49636", "Both"),
     "female": ("C16576", "Female"),
     "male": ("C20197", "Male"),
     "administration": ("C25409", "Administration"),
+    "s": ("C42535", "Second"),
+    "min": ("C48154", "Minute"),
+    "h": ("C25529", "Hour"),
+    "d": ("C25301", "Day"),
+    "day": ("C25301", "Day"),
+    "week": ("C29844", "Week"),
+    "month": ("C29846", "Month"),
     "year": ("C29848", "Year"),
 })  # fmt: skip
 """Terms of the DDF and SDTM code lists that USDM 4.0 binds."""
@@ -92,9 +100,10 @@ def chained(things: Sequence[Thing]) -> list[Thing]:
     return list(things)
 
 
-def lasting(text: str, make: Maker) -> Thing:
-    """A duration in words, the same for everybody."""
-    return make("Duration", text=text, quantity=None, durationWillVary=False, reasonDurationWillVary=None)
+def lasting(value: float, unit: str, make: Maker) -> Thing:
+    """A duration that is the same for everybody."""
+    return make("Duration", text=duration(value, unit), durationWillVary=False, reasonDurationWillVary=None,
+                quantity=make("Quantity", value=float(value), unit=make.alias(unit)))  # fmt: skip
 
 
 def html(text: str) -> str:

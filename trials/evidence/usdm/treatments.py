@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trials.evidence.usdm.things import Maker, Thing, chained, lasting
+from trials.evidence.usdm.things import Maker, Thing, chained
 
 if TYPE_CHECKING:
     from trials.protocol import Arm, Protocol
@@ -75,7 +75,8 @@ def _intervention(arm: Arm, make: Maker) -> Thing:
     """An intervention; the dosing stands in words, since a policy has no dose that is known beforehand."""
     changes = ", ".join(f"{name} times {factor:g}" for name, factor in arm.modify)
     said = f"{arm.dosing}{f'; in the model {changes}' if changes else ''}"
-    span = lasting("As planned for the arm", make)
+    span = make("Duration", text="As the dosing says", quantity=None, durationWillVary=True,
+                reasonDurationWillVary="Doses follow the arm's regimen or policy")  # fmt: skip
     given = make.named("Administration", f"administration_{arm.name}", said, duration=span, dose=None, frequency=None,
                        route=None, administrableProductId=None, medicalDeviceId=None, notes=[])  # fmt: skip
     return make.named("StudyIntervention", arm.name, said, role=make.code(role(arm.name)), type=make.code("drug"),
