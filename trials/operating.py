@@ -64,6 +64,8 @@ def characteristics(
     truth, estimate, bias, coverage, mse
         True effect; mean estimate; its distance from the truth; how often the interval holds the truth; mean squared
         error. The error of the truth is in their MCSE.
+    estimate_adjusted, bias_adjusted, coverage_adjusted, mse_adjusted
+        The same of the estimate and interval that allow for the looks of a group-sequential design.
     empirical_se, model_se, relative_error_se
         Standard deviation of the estimates, root mean square of the standard errors, the latter's excess in percent.
     n, duration, failed, failure_rate
@@ -165,13 +167,18 @@ def _one(outcomes: xr.Dataset, truth: xr.Dataset, scenario: str, analysis: str) 
     if bool(outcomes["decides"]):
         found["type_1_error" if true.null else "power"] = share((columns["decision"] > 0) & ~failed)
     found |= _against_truth(columns, ~failed, true) | _standard_errors(columns, ~failed)
+    if ADJUSTED[0] in columns and np.isfinite(columns[ADJUSTED[0]]).any():
+        inner = _against_truth({name.removesuffix("_adjusted"): columns[name] for name in ADJUSTED}, ~failed, true)
+        found |= {f"{name}_adjusted": inner[name] for name in ("estimate", "bias", "coverage", "mse")}
     found |= {name: mean(columns[name]) for name in TRIAL if name in columns}
     found |= {"failed": _count(failed), "failure_rate": share(failed)}
     extra = {name: column[~failed] for name, column in columns.items() if name not in _REPORTED}
     return found | {name: mean(column) for name, column in extra.items() if np.isfinite(column).any()}
 
 
-_REPORTED = frozenset(OUTPUTS) - {"probability"} | frozenset(TRIAL)
+ADJUSTED = ("estimate_adjusted", "lower_adjusted", "upper_adjusted", "p_adjusted")
+"""Outcomes of a monitored analysis that allow for its looks."""
+_REPORTED = frozenset(OUTPUTS) - {"probability"} | frozenset(TRIAL) | frozenset(ADJUSTED)
 
 
 def _against_truth(columns: Mapping[str, np.ndarray], used: np.ndarray, true: _Truth) -> dict[str, Estimate]:

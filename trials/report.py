@@ -78,6 +78,7 @@ def _tables(result: Result) -> dict[str, Table]:
     return {
         "summary": report_tables.summary(found, trial.scenarios),
         "rules": report_tables.summary(score(result), trial.scenarios),
+        "stopping": report_tables.stopping(found),
         "families": report_tables.families(found, trial.families),
         "arms": report_tables.arms(trial.protocol),
         "plan": report_tables.plan(trial.protocol),

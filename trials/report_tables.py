@@ -14,7 +14,7 @@ from cohorts.covariates.base import CovariateModel, variables
 from cohorts.covariates.given import Categorical
 from trials.report_calendar import calendar_rows
 from trials.report_conduct import conduct_rows, visits
-from trials.table import KINDS, procedure
+from trials.table import KINDS, STOPPING, procedure
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -241,6 +241,21 @@ def effects(found: Characteristics, scales: Mapping[str, str]) -> Table:
     head = ("Scenario", "Analysis", "True effect", "Mean estimate", "Bias", "Coverage", "SD of estimates", "Mean SE",
             "Analysed", "Failed")  # fmt: skip
     return Table(head, rows, tuple(range(2, 10)), "± Monte Carlo standard error. " + _scale_note(scales))
+
+
+def stopping(found: Characteristics) -> Table:
+    """Estimates of a monitored effect at the stop: as they stand, and allowing for the looks."""
+    columns = ("estimate", "estimate_adjusted", *STOPPING)
+    rows = tuple(
+        (scenario, analysis, *(_entry(by[name]) for name in ("truth", *columns)))
+        for scenario, analyses in found.items()
+        for analysis, by in analyses.items()
+        if STOPPING[-1] in by
+    )
+    head = ("Scenario", "Analysis", "True effect", "Mean estimate", "adjusted", "Bias", "adjusted", "Coverage",
+            "adjusted")  # fmt: skip
+    note = "Adjusted: median-unbiased estimate and interval by the stage-wise ordering of the looks."
+    return Table(head, rows, tuple(range(2, 9)), f"{note} Effects on the scale of the analysis.")
 
 
 def families(found: Characteristics, given: Sequence[Family]) -> Table:

@@ -17,6 +17,8 @@ NOISE = 1e-9
 COLUMNS = ("bias", "coverage")
 RATIO = "log-ratio"
 RATIOS = "Effects of ratio analyses are ratios; their bias is of the natural logarithm."
+STOPPING = ("bias", "bias_adjusted", "coverage", "coverage_adjusted")
+"""Characteristics of an estimate at an early stop."""
 KINDS = {
     "familywise_error": "familywise error", "disjunctive_power": "power of any", "conjunctive_power": "power of all",
     "rejected": "mean number rejected", "power": "power", "type_1_error": "type I error",
@@ -87,6 +89,18 @@ def rules_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     width = max((len(name) for _, name, _ in rows), default=0) + 2
     lines = [f"  {scenario:<24}{name:<{width}}{share}" for scenario, name, share in rows]
     return "\n".join(["Decision rules", *lines]) if lines else ""
+
+
+def stopping_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Lay out estimates of trials that may stop early, naive and allowing for the looks; empty without such trials."""
+    head = f"  {'':<24}{'bias':>14}{'adjusted':>14}{'coverage':>14}{'adjusted':>14}"
+    rows = [
+        f"  {scenario:<24}" + "".join(f"{entry(by[name]):>14}" for name in STOPPING)
+        for scenario, analyses in found.items()
+        for by in analyses.values()
+        if STOPPING[-1] in by
+    ]
+    return "\n".join(["Monitored effect, as it stands and allowing for the looks", head, *rows]) if rows else ""
 
 
 def families_table(result: Result, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:

@@ -447,7 +447,6 @@ REFUSED = {
     "hazard_ratio: got 1": lambda: b.fixed_events(b.fixed(), 1),
     "look: got 2": lambda: b.conditional_power(b.Pocock()([0.5, 1]), 2, 1.0, 0.0),
     "look: got [3]": lambda: b.final_analysis(b.Pocock()([0.5, 1]), 3, 1.0),
-    "bounds.sided: got 2": lambda: b.final_analysis(b.Pocock(sided=2)([0.5, 1]), 2, 1.0),
     "stage_z: got (2, 3)": lambda: b.inverse_normal(np.zeros((2, 3)), [0.5, 1]),
     "reestimation.most: got 10": lambda: b.UnblindedReestimation(least=20, most=10),
     "reestimation.zone: got (0.9, 0.1)": lambda: b.UnblindedReestimation(least=2, most=10, zone=(0.9, 0.1)),

@@ -35,7 +35,7 @@ class FinalAnalysis(NamedTuple):
     """
 
     p: Array
-    """One-sided p value: probability, without a drift, of an outcome at least as extreme."""
+    """Probability, without a drift, of an outcome at least as extreme; of a two-sided design in either direction."""
     estimate: Array
     """Median-unbiased estimate of the drift."""
     lower: Array
@@ -57,7 +57,7 @@ def repeated_interval(bounds: Bounds, look: int, z: ArrayLike) -> tuple[Array, A
     z
         Statistic there, of any shape.
     """
-    stage, stat = _stopped(bounds, np.asarray([look]), np.asarray(z, float).ravel(), sides=(1, 2))
+    stage, stat = _stopped(bounds, np.asarray([look]), np.asarray(z, float).ravel())
     half, root = bounds.efficacy[stage[0]], np.sqrt(bounds.information_rates[stage[0]])
     shape = np.shape(z)
     return ((stat - half) / root).reshape(shape), ((stat + half) / root).reshape(shape)
@@ -69,83 +69,144 @@ def final_analysis(bounds: Bounds, look: ArrayLike, z: ArrayLike, *, level: floa
     Parameters
     ----------
     bounds
-        Boundary at its information rates; futility bounds count when binding, as in the type I error.
+        Boundary at its information rates; futility bounds count when binding, as in the type I error. Of a two-sided
+        design a trial that crosses the lower bound is the less extreme the earlier it does.
     look
         Look (trial,) at which each stopped, from 1.
     z
-        Statistic (trial,) there.
+        Statistic (trial,) there; of a two-sided design with its sign.
     level
         Level of the interval, with equal tails.
+
+    Returns
+    -------
+    The inference; of a two-sided design with a two-sided p value.
 
     Raises
     ------
     TrialError
-        When a look does not exist or a statistic is not finite; for two-sided designs, whose ordering is another.
+        When a look does not exist or a statistic is not finite.
     """
     look, z = np.broadcast_arrays(np.asarray(look), np.asarray(z, float))
     stage, stat = _stopped(bounds, look.ravel(), z.ravel())
+    lower = bounds.futility if bounds.binding else np.full(bounds.efficacy.size, -np.inf)
+    observed = Observed(bounds.information_rates[None], bounds.efficacy[None], lower[None], bounds.sided)
+    found = stagewise(observed, np.zeros(stage.size, int), stage, stat, level=level)
+    return FinalAnalysis(*(part.reshape(look.shape) for part in found))
+
+
+class Observed(NamedTuple):
+    """Boundaries at the information of some trials, each (row, look); NaN where a look was not held."""
+
+    information: Array
+    """As a share of the planned maximum."""
+    efficacy: Array
+    futility: Array
+    """Bounds at which the trial must stop; -inf where it need not."""
+    sided: int
+
+    def of(self, rows: Array) -> Observed:
+        """Those of some rows."""
+        return Observed(self.information[rows], self.efficacy[rows], self.futility[rows], self.sided)
+
+
+def stagewise(bounds: Observed, row: Array, look: Array, z: Array, *, level: float = 0.95) -> FinalAnalysis:
+    """Return the inference of `final_analysis` where trials have boundaries of their own.
+
+    Parameters
+    ----------
+    bounds
+        Boundaries at the information observed.
+    row, look
+        Which boundary each trial had, and the look from 0 at which it stopped (trial,).
+    z
+        Statistic there (trial,), finite.
+    level
+        Level of the interval, with equal tails.
+    """
     tail = (1 - Number(above=0, below=1)("level", level)) / 2
-    order = _Ordering(bounds)
+    found = np.full((4, z.size), np.nan)
+    for group in _alike(bounds.information):
+        order = _Ordering(bounds.of(group))
+        place = np.full(len(bounds.information), -1)
+        place[group] = np.arange(group.size)
+        for k in np.unique(look[np.isin(row, group)]):
+            at = np.flatnonzero(np.isin(row, group) & (look == k))
+            found[:, at] = order.inference(place[row[at]], int(k), z[at], tail)
+    if bounds.sided == 2:
+        found[0] = 2 * np.minimum(found[0], 1 - found[0])
+    return FinalAnalysis(*found)
 
-    def solved(probability: float) -> Array:
-        found = np.full(stat.size, np.nan)
-        for k in np.unique(stage):
-            at = np.flatnonzero(stage == k)
-            found[at] = order.drift(int(k), stat[at], probability)
-        return found.reshape(look.shape)
 
-    p = np.full(stat.size, np.nan)
-    for k in np.unique(stage):
-        at = np.flatnonzero(stage == k)
-        p[at] = order.probability(int(k), stat[at], np.zeros(at.size))
-    return FinalAnalysis(p.reshape(look.shape), solved(0.5), solved(tail), solved(1 - tail))
+def _alike(information: Array) -> list[Array]:
+    """Rows that need the same number of nodes."""
+    count = nodes_for(information)
+    return [np.flatnonzero(count == each) for each in np.unique(count)]
 
 
 class _Ordering:
     """Probability of an outcome at least as extreme, as a function of the drift."""
 
-    def __init__(self, bounds: Bounds) -> None:
-        self.rates, self.upper = bounds.information_rates, bounds.efficacy
-        lower = bounds.futility if bounds.binding else np.full(self.rates.size, -np.inf)
-        count = int(3 * nodes_for(self.rates[None])[0])
-        density, self.before = begin(1, count), []
-        for rate, low, high in zip(self.rates, lower, self.upper, strict=True):
+    def __init__(self, bounds: Observed) -> None:
+        self.rates, self.upper = bounds.information, bounds.efficacy
+        lower = -bounds.efficacy if bounds.sided == 2 else bounds.futility
+        count = int(3 * nodes_for(self.rates)[0])
+        density, self.before = begin(len(self.rates), count), []
+        for k in range(self.rates.shape[1]):
             self.before.append(density)
-            region = np.array([low]), np.array([high])
-            density = advance(density, np.array([rate]), region, np.zeros(1), reach=REACH)
+            density = _moved(density, self.rates[:, k], lower[:, k], self.upper[:, k])
 
-    def probability(self, look: int, z: Array, drift: Array) -> Array:
+    def inference(self, row: Array, look: int, z: Array, tail: float) -> Array:
+        """Return p, the estimate and the limits (4, trial) of trials that stopped at one look (from 0)."""
+        p = self.probability(row, look, z, np.zeros(z.size))
+        return np.stack([p, *(self.drift(row, look, z, share) for share in (0.5, tail, 1 - tail))])
+
+    def probability(self, row: Array, look: int, z: Array, drift: Array) -> Array:
         """Return the probability (trial,) of an outcome at least as extreme as Z = z at a look (from 0)."""
-        total = np.zeros(z.size)
+        total = self._above(row, look, z, drift)
         for earlier in range(look):
-            if np.isfinite(self.upper[earlier]):
-                total = total + self._above(earlier, np.full(z.size, self.upper[earlier]), drift)
-        return np.asarray(total + self._above(look, z, drift))
+            bound = self.upper[row, earlier]
+            there = np.flatnonzero(np.isfinite(bound) & np.isfinite(self.rates[row, earlier]))
+            total[there] += self._above(row[there], earlier, bound[there], drift[there])
+        return total
 
-    def _above(self, look: int, bound: Array, drift: Array) -> Array:
+    def _above(self, row: Array, look: int, bound: Array, drift: Array) -> Array:
         density: Density = self.before[look]
-        information, before = self.rates[look], density.information[0]
-        tilt = density.mass * np.exp(np.outer(drift, density.nodes[0]) - (drift**2 * before / 2)[:, None])
+        information, before = self.rates[row, look][:, None], density.information[row][:, None]
+        nodes, slope = density.nodes[row], drift[:, None]
+        tilt = density.mass[row] * np.exp(slope * nodes - slope**2 * before / 2)
         step = information - before
-        mean = density.nodes + (drift * step)[:, None]
-        return np.asarray(
-            (tilt * special.ndtr((mean - (bound * np.sqrt(information))[:, None]) / np.sqrt(step))).sum(1)
-        )
+        mean = nodes + slope * step
+        return np.asarray((tilt * special.ndtr((mean - bound[:, None] * np.sqrt(information)) / np.sqrt(step))).sum(1))
 
-    def drift(self, look: int, z: Array, probability: float) -> Array:
+    def drift(self, row: Array, look: int, z: Array, probability: float) -> Array:
         """Return the drift (trial,) under which an outcome at least as extreme has a given probability."""
-        root = np.sqrt(self.rates[look])
+        root = np.sqrt(self.rates[row, look])
         wanted = special.ndtri(probability)
 
         def over(drift: Array, at: Array) -> Array:
-            found = np.clip(self.probability(look, z[at], drift), 1e-300, 1 - 1e-16)
+            found = np.clip(self.probability(row[at], look, z[at], drift), 1e-300, 1 - 1e-16)
             return np.asarray(special.ndtri(found) - wanted)
 
         start = (z + wanted) / root
         return _solved(over, start, root, (start - FARTHEST / root, start + FARTHEST / root))
 
 
-def _solved(over: Callable[[Array, Array], Array], start: Array, slope: float, bracket: tuple[Array, Array]) -> Array:
+def _moved(density: Density, information: Array, low: Array, high: Array) -> Density:
+    """Return the trials that go on at the next look, without a drift; of a look not held (NaN) nothing changes."""
+    held = np.isfinite(information)
+    if not held.any():
+        return density
+    part = Density(density.nodes[held], density.mass[held], density.information[held])
+    part = advance(part, information[held], (low[held], high[held]), np.zeros(held.sum()), reach=REACH)
+    if held.all():
+        return part
+    nodes, mass, there = density.nodes.copy(), density.mass.copy(), density.information.copy()
+    nodes[held], mass[held], there[held] = part.nodes, part.mass, part.information
+    return Density(nodes, mass, there)
+
+
+def _solved(over: Callable[[Array, Array], Array], start: Array, slope: Array, bracket: tuple[Array, Array]) -> Array:
     """Return where increasing functions (trial,), nearly straight lines, are 0: secants, halvings where these fail.
 
     Parameters
@@ -153,13 +214,13 @@ def _solved(over: Callable[[Array, Array], Array], start: Array, slope: float, b
     over
         Called with points and the indices of their trials.
     start, slope
-        First points (trial,) and a first slope.
+        First points and slopes (trial,).
     bracket
         Points below and above the zeros.
     """
     low, high = (np.array(side) for side in bracket)
     point, at = np.array(start), np.arange(start.size)
-    slopes = np.full(start.size, slope)
+    slopes = np.array(slope)
     value = over(point, at)
     for _ in range(STEPS):
         low[at], high[at] = np.where(value > 0, low[at], point[at]), np.where(value > 0, point[at], high[at])
@@ -173,14 +234,13 @@ def _solved(over: Callable[[Array, Array], Array], start: Array, slope: float, b
             break
         value = over(point[at], at)
         found = (value - before) / step
-        slopes[at] = np.where((found > slope / 100) & (found < slope * 100), found, slopes[at])
+        near = (found > slope[at] / 100) & (found < slope[at] * 100)
+        slopes[at] = np.where(near, found, slopes[at])
     return point
 
 
-def _stopped(bounds: Bounds, look: Array, z: Array, sides: tuple[int, ...] = (1,)) -> tuple[Array, Array]:
+def _stopped(bounds: Bounds, look: Array, z: Array) -> tuple[Array, Array]:
     looks = bounds.information_rates.size
-    if bounds.sided not in sides:
-        raise refuse("bounds.sided", 2, "1: the ordering is that of a one-sided design with half the level")
     if not ((look == np.floor(look)) & (look >= 1) & (look <= looks)).all():
         raise refuse("look", look.tolist()[:3], f"looks from 1 to {looks}")
     if not np.isfinite(z).all():

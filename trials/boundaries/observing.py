@@ -49,7 +49,7 @@ def critical_values(boundary: Boundary, fractions: ArrayLike, planned: Sequence[
     found = np.asarray(fractions, float)
     if found.ndim != 2 or not found.shape[1]:
         raise refuse("fractions", found.shape, "an array (replicate, look)")
-    information = _held(found)
+    information = held(found)
     rows, back = np.unique(np.nan_to_num(information, nan=-1.0), axis=0, return_inverse=True)
     information = np.where(rows < 0, np.nan, rows)
     futility, drift = _futility(boundary, information, planned)
@@ -68,19 +68,19 @@ def critical_values(boundary: Boundary, fractions: ArrayLike, planned: Sequence[
     return CriticalValues(efficacy[back], lower[back])
 
 
-def _held(fractions: Array) -> Array:
-    """Return information that increases along the looks, NaN where there is none to speak of."""
-    held = np.full(fractions.shape, np.nan)
+def held(fractions: Array) -> Array:
+    """Return information (replicate, look) that increases along the looks, NaN where there is none to speak of."""
+    found = np.full(fractions.shape, np.nan)
     before, last = np.zeros(len(fractions)), fractions.shape[1] - 1
     for look, fraction in enumerate(fractions.T):
         there = np.isfinite(fraction) & (fraction > 0)
         least = before * (1 + CLOSEST)
         if look == last:
-            held[:, look] = np.where(there, np.maximum(fraction, least), np.nan)
+            found[:, look] = np.where(there, np.maximum(fraction, least), np.nan)
         else:
-            held[:, look] = np.where(there & (fraction > least), fraction, np.nan)
-        before = np.fmax(before, held[:, look])
-    return held
+            found[:, look] = np.where(there & (fraction > least), fraction, np.nan)
+        before = np.fmax(before, found[:, look])
+    return found
 
 
 def _futility(boundary: Boundary, information: Array, planned: Sequence[float] | None) -> tuple[Side, float]:

@@ -59,14 +59,19 @@ def shown(console: Any) -> Iterator[Progress]:
 
 def show(console: Any, result: Result) -> None:
     """Print the operating characteristics and where everything is."""
+    from trials import table
     from trials.operating import characteristics
     from trials.rules.scoring import score
-    from trials.table import characteristics_table, failures, families_table, published_table, rules_table
 
     found = characteristics(result)
-    told = ["", characteristics_table(result, found), *failures(found), ""]
-    more = (families_table(result, found), rules_table(score(result)), published_table(result))
-    told += [f"{table}\n" for table in more if table]
+    told = ["", table.characteristics_table(result, found), *table.failures(found), ""]
+    more = (
+        table.stopping_table(found),
+        table.families_table(result, found),
+        table.rules_table(score(result)),
+        table.published_table(result),
+    )
+    told += [f"{each}\n" for each in more if each]
     if result.folder is not None:
         told += [f"run folder: {result.folder}", f"report:     {result.folder / 'report.html'}"]
     console.print("\n".join(told), highlight=False, markup=False, soft_wrap=True)

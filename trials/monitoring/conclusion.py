@@ -9,6 +9,7 @@ import xarray as xr
 
 from trials.analyses.base import analyse
 from trials.monitoring.adaptive import Adaptive
+from trials.monitoring.inference import adjusted
 from trials.monitoring.monitor import Monitor
 from trials.monitoring.plan import sides
 from trials.monitoring.stopping import outcomes, statistic, stopped
@@ -50,9 +51,11 @@ def concluded(protocol: Protocol, data: xr.Dataset, complete: float) -> tuple[di
 def _monitored(protocol: Protocol, data: xr.Dataset, complete: float) -> tuple[dict[str, Array], xr.Dataset]:
     monitor = Monitor(protocol, data, complete)
     looks, seen = monitor.looks, monitor.analysed()
-    statistics = statistic(seen.found, looks.monitored, sides(protocol.analysis(looks.monitored)))
+    analysis = protocol.analysis(looks.monitored)
+    statistics = statistic(seen.found, looks.monitored, sides(analysis))
     efficacy, futility = looks.critical(seen.found["information"].values[..., 0])
     stop = stopped(statistics, np.isfinite(seen.day), efficacy, futility)
-    made = {f"outcome.{name}": values for name, values in outcomes(seen.found, stop, looks.monitored).items()}
+    own = adjusted(looks, analysis, seen.found, stop)
+    made = {f"outcome.{name}": values for name, values in outcomes(seen.found, stop, looks.monitored, own).items()}
     made |= {f"look.{name}": seen.found[name].values for name in map(str, seen.found.data_vars)}
     return made, monitor.known(seen.day[np.arange(len(stop.look)), stop.look])

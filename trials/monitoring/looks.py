@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from trials.boundaries.base import Boundary
-from trials.boundaries.observing import critical_values
+from trials.boundaries.estimating import Observed
+from trials.boundaries.observing import critical_values, held
 from trials.checks import Choice, Number, Optional, fields, flag, label, refuse
 from trials.making import make
 
@@ -78,6 +79,27 @@ class Looks:
             return critical_values(self.boundary, fractions, self.fractions)
         planned = self.boundary(self.fractions)
         return planned.efficacy, planned.futility
+
+    def bounds(self, information: np.ndarray) -> Observed:
+        """Return the boundary of each replicate with its information fractions, those planned or those observed.
+
+        Looks at which the trial cannot stop are none.
+
+        Parameters
+        ----------
+        information
+            Observed at each look (replicate, look); NaN where it was never due.
+        """
+        shape = information.shape
+        efficacy, futility = (np.broadcast_to(side, shape) for side in self.critical(information))
+        if self.observed:
+            fractions = held(information / (self.maximum or self.at[-1]))
+        else:
+            fractions = np.where(np.isfinite(information), np.array(self.fractions), np.nan)
+        idle = np.isposinf(efficacy) & np.isneginf(futility)
+        idle[:, -1] = False
+        futility = futility if self.boundary.binding else np.full(shape, -np.inf)
+        return Observed(np.where(idle, np.nan, fractions), efficacy, futility, self.boundary.sided)
 
 
 def read_boundary(where: str, value: object) -> Boundary:

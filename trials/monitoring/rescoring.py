@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from trials.errors import TrialError
+from trials.monitoring.inference import adjusted
 from trials.monitoring.plan import sides
 from trials.monitoring.stopping import outcomes, statistic, stopped
 
@@ -56,7 +57,8 @@ def _rescored(scenario: Scenario, looks: xr.Dataset, boundary: Boundary, observe
     plan = scenario.protocol.design.looks
     if plan is None:
         raise TrialError(f"rescore: the design of scenario {scenario.name} has no looks")
-    alternative = sides(scenario.protocol.analysis(plan.monitored))
+    analysis = scenario.protocol.analysis(plan.monitored)
+    alternative = sides(analysis)
     if (boundary.sided == 2) != (alternative == "two-sided"):
         raise TrialError(f"boundary.sided: got {boundary.sided}, but analysis {plan.monitored} is {alternative}")
     plan = replace(plan, boundary=boundary, observed=plan.observed if observed is None else observed)
@@ -64,7 +66,7 @@ def _rescored(scenario: Scenario, looks: xr.Dataset, boundary: Boundary, observe
     efficacy, futility = plan.critical(found["information"].values[..., 0])
     due = found["due"].values[..., 0] > 0
     stop = stopped(statistic(found, plan.monitored, alternative), due, efficacy, futility)
-    made = outcomes(found, stop, plan.monitored)
+    made = outcomes(found, stop, plan.monitored, adjusted(plan, analysis, found, stop))
     return xr.Dataset({name: (("replicate", "analysis"), values) for name, values in made.items()})
 
 

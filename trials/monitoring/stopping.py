@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,12 +62,12 @@ def stopped(statistics: Array, due: Array, efficacy: Array, futility: Array) -> 
     return Stop(look, wins[rows, look], loses[rows, look])
 
 
-def outcomes(found: xr.Dataset, stop: Stop, monitored: str) -> dict[str, Array]:
+def outcomes(found: xr.Dataset, stop: Stop, monitored: str, own: Mapping[str, Array]) -> dict[str, Array]:
     """Return the outcomes (replicate, analysis) of the look at which each trial stops, by name.
 
     Besides those of the analyses: ``look`` (from 1), ``efficacy``, ``futility``, ``stop_<k>`` (whether it stopped at
     look k), ``duration`` (to the decision), ``information``, ``analysed``; ``n`` is the number randomised by the
-    decision. The decision of the monitored analysis is that of the boundary.
+    decision. The decision of the monitored analysis is that of the boundary, and ``own`` (replicate,) is of it alone.
     """
     rows = np.arange(len(stop.look))
     made = {str(name): one.transpose("replicate", "look", "analysis").values[rows, stop.look]
@@ -85,5 +86,8 @@ def outcomes(found: xr.Dataset, stop: Stop, monitored: str) -> dict[str, Array]:
         "efficacy": wide(stop.efficacy * 1.0),
         "futility": wide(stop.futility * 1.0),
     }
+    for name, values in own.items():
+        made[name] = np.full(shape, np.nan)
+        made[name][:, at] = values
     made |= {f"stop_{k + 1}": wide((stop.look == k) * 1.0) for k in range(found.sizes["look"])}
     return {name: values for name, values in made.items() if name not in ("day", "decided", "enrolled", "due")}
