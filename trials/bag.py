@@ -14,6 +14,13 @@ DATA = "data"
 """Folder of the payload."""
 RUN = "data/simulation/run"
 """Where a package holds the run's own folder: what everything else in it was made from."""
+AUDIT = "data/audit/audit.jsonl"
+"""Where a package holds the audit log of its run, up to its end."""
+SIGNATURES, SIGNED = "signatures.jsonl", "signatures/"
+"""The log of who signed a package, which goes on from that of the run, and the folder of their signatures. The tag
+manifest does not list them, since it is what they sign."""
+STATUS, DRAFT = "Package-Status", "DRAFT: answers that only a person can give are missing"
+"""Field of ``bag-info.txt`` of a package that is a draft, and what it says."""
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 
@@ -29,8 +36,21 @@ def payload(bag: Path) -> list[str]:
 
 
 def tags(bag: Path) -> list[str]:
-    """Paths of the tag files: everything outside ``data/`` but the tag manifest itself."""
-    return [path for path in files(bag) if not path.startswith("data/") and path != TAGMANIFEST]
+    """Paths of the tag files: everything outside ``data/`` but the tag manifest itself and its signatures."""
+    outside = ("data/", SIGNED)
+    return [path for path in files(bag) if not path.startswith(outside) and path not in (TAGMANIFEST, SIGNATURES)]
+
+
+def signed(bag: Path) -> list[str]:
+    """Paths of the signatures."""
+    return [path for path in files(bag) if path.startswith(SIGNED)]
+
+
+def info(bag: Path) -> dict[str, str]:
+    """Metadata of a bag by name, as ``bag-info.txt`` has them; empty when it has none."""
+    path = bag / INFO
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
 def digest(path: Path, algorithm: str) -> str:

@@ -20,7 +20,8 @@ COMMANDS = {
     "score": "score decision rules on the trials of a run: score RUN RULES.yaml",
     "tell": "tell the story of a virtual patient of a run: tell RUN --subject NUMBER [--scenario NAME]",
     "package": "package a run as evidence: package RUN --out DIR",
-    "verify": "verify such a package: verify DIR",
+    "verify": "verify such a package: verify DIR [--rerun N]",
+    "sign": "sign such a package, or make a key: sign DIR --key FILE --name NAME --role ROLE --meaning MEANING",
     "check": "check that a run folder is what its run left: check RUN",
 }
 

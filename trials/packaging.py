@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -17,9 +18,11 @@ from trials.bag import (
     BAGIT,
     DATA,
     DECLARATION,
+    DRAFT,
     INFO,
     MANIFEST,
     RUN,
+    STATUS,
     TAGMANIFEST,
     digest,
     files,
@@ -29,6 +32,8 @@ from trials.bag import (
 )
 from trials.errors import TrialError
 from trials.evidence.assembling import PARTS, Part, assemble
+from trials.trust import audit
+from trials.trust.enclosure import HEAD, note_packaged, write_handout, write_log
 from trials.verification import FOLDER_MANIFEST, check, read_manifest
 
 type Progress = Callable[[str, int, int], None]
@@ -36,9 +41,26 @@ type Progress = Callable[[str, int, int], None]
 SIMULATED = "SIMULATED DATA: all subjects are virtual; no person took part."
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What whoever packages may choose.
+
+    Attributes
+    ----------
+    evidence
+        Name in ``conf/evidence``, or file, of what people must supply; empty: the name of the trial.
+    draft
+        Whether answers may be missing there; the package is then marked DRAFT instead of being refused.
+    """
+
+    evidence: str = ""
+    draft: bool = False
+
+
 def package(
     run: str | Path,
     out: str | Path,
+    wish: Wish | None = None,
     *,
     parts: Sequence[Part] = PARTS,
     progress: Progress | None = None,
@@ -52,6 +74,8 @@ def package(
     ----------
     run, out
         Folder of the run, and folder to make.
+    wish
+        What people supply, how complete it must be, and by what it is checked.
     parts
         What is made beside the copy of the run.
     progress
@@ -60,7 +84,7 @@ def package(
     Raises
     ------
     TrialError
-        The run is unfinished, is not as its manifest says, or `out` exists or lies
+        The run is unfinished, is not as its manifest says, what people must supply is missing, or `out` exists or lies
         inside the run.
     """
     source, target = Path(run), Path(out)
@@ -72,19 +96,28 @@ def package(
     with _whole(target) as place:
         copy = place / RUN
         for path in files(source):
+            if path == audit.LOG:
+                continue
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / path, copy / path)
+        head = write_log(source, place)
+        more = {} if head is None else {HEAD: str(head)}
         if parts:
-            _make(place / DATA, copy, parts, progress)
-        _enclose(place, manifest)
+            more |= _make(place / DATA, source, wish or Wish(), parts, progress)
+        _enclose(place, manifest, more)
+        note_packaged(source, place)
     return target
 
 
-def _make(folder: Path, run: Path, parts: Sequence[Part], progress: Progress | None) -> None:
-    """Write the parts from the copy of the run."""
+def _make(folder: Path, run: Path, wish: Wish, parts: Sequence[Part], progress: Progress | None) -> dict[str, str]:
+    """Write the parts; returns what ``bag-info.txt`` says of them."""
+    from trials.evidence.answers import read
     from trials.evidence.study import open_study
 
-    assemble(open_study(run), None, folder, parts, progress=progress)
+    study = open_study(run)
+    answers = read(wish.evidence or study.trial.name, draft=wish.draft, trial=study.trial)
+    assemble(study, answers, folder, parts, progress=progress)
+    return {STATUS: DRAFT} if answers.draft else {}
 
 
 @contextmanager
@@ -108,18 +141,20 @@ def _refuse_target(source: Path, target: Path) -> None:
         raise TrialError(f"package: {target} lies inside the run {source}; name a folder outside")
 
 
-def _enclose(bag: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the tag files around a payload, the tag manifest last."""
+def _enclose(bag: Path, manifest: Mapping[str, Any], more: Mapping[str, str]) -> None:
+    """Write the tag files around a payload, with `more` about it, the tag manifest last."""
+    write_handout(bag)
     _write(bag / BAGIT, DECLARATION)
     _write(bag / MANIFEST, render({path: digest(bag / path, "sha512") for path in payload(bag)}))
-    _write(bag / INFO, _info(bag, manifest))
+    _write(bag / INFO, _info(bag, manifest, more))
     _write(bag / TAGMANIFEST, render({path: digest(bag / path, "sha512") for path in tags(bag)}))
 
 
-def _info(bag: Path, manifest: Mapping[str, Any]) -> bytes:
+def _info(bag: Path, manifest: Mapping[str, Any], more: Mapping[str, str]) -> bytes:
     """Bag metadata: what it is, of which run, and how much (Payload-Oxum: bytes and files)."""
     paths = [bag / path for path in payload(bag)]
     lines = {
+        **more,
         "Bag-Software-Agent": f"trialtwin {manifest['versions']['trialtwin']}",
         "Bagging-Date": str(manifest["finished"])[:10],
         "External-Description": SIMULATED,
@@ -127,7 +162,7 @@ def _info(bag: Path, manifest: Mapping[str, Any]) -> bytes:
         "Payload-Oxum": f"{sum(path.stat().st_size for path in paths)}.{len(paths)}",
         "Run-Manifest-SHA256": digest(bag / RUN / FOLDER_MANIFEST, "sha256"),
     }
-    return "".join(f"{name}: {value}\n" for name, value in lines.items()).encode()
+    return "".join(f"{name}: {value}\n" for name, value in sorted(lines.items())).encode()
 
 
 def _write(path: Path, content: bytes) -> None:

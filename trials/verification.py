@@ -1,239 +1,75 @@
-"""Verification: that a run folder is what its run left, and that a bag is what was packaged.
+"""Verification: that a run folder is what its run left, and that a package is what was packaged and says what it holds.
 
-A digest proves that bytes are unchanged since they were listed; it does not prove who listed them or when. That takes a
-signature over ``tagmanifest-sha512.txt``.
+Exit codes of ``trialtwin verify``: 0, everything that is there was checked and is well; 1, there are findings; 2, the
+folder is no package or the command was not understood.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from trials.bag import BAGIT, MANIFEST, RUN, TAGMANIFEST, digest, files, parse, payload, render, tags
+from trials.bag import BAGIT, STATUS, info, payload, signed, tags
 from trials.errors import TrialError
-from trials.protocol import WHERE, canonical
-from trials.trust import audit
-from trials.trust.finding import Finding as Finding
+from trials.trust.contents import CHECKS, Check
+from trials.trust.finding import Finding, Outcome, Report, State
+from trials.trust.fixity import payload_findings, tag_findings
+from trials.trust.inspecting import log_findings, signatures
+from trials.trust.rerun import Rerun
+from trials.trust.run_folder import FOLDER_MANIFEST, check, read_manifest
 
-if TYPE_CHECKING:
-    import xarray as xr
+__all__ = ["FOLDER_MANIFEST", "Finding", "Report", "check", "fixity", "is_draft", "read_manifest", "verify"]
 
-FOLDER_MANIFEST = "manifest.json"
-MAPPINGS = {"files": (), "digests": ("config", "outcomes"), "versions": ("trialtwin",)}
-TEXTS = ("trial", "finished")
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was verified and what was found; `ok` when nothing was."""
-
-    target: Path
-    checked: tuple[str, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything is as it was left."""
-        return not self.findings
-
-    @property
-    def exit_code(self) -> int:
-        """Exit status of the command: 0 when all is well, else 1."""
-        return 0 if self.ok else 1
-
-    def __str__(self) -> str:
-        """Write the verdict, then one line a finding."""
-        verdict = "verified" if self.ok else f"NOT as it was left: {len(self.findings)} finding(s)"
-        lines = [f"{self.target}: {verdict} ({len(self.checked)} files)", *map(str, self.findings)]
-        return "\n  ".join(lines)
+UNCHANGED = "the files, the log or the signatures are not as they were left"
 
 
-def verify(folder: str | Path) -> Report:
-    """Verify a packaged run: every byte of the bag, then the run inside it as `check` does.
+def verify(folder: str | Path, *, rerun: int = 0, seed: int = 0) -> Report:
+    """Verify a package: every byte, the log, the signatures; then, where these are well, what it holds.
+
+    Parameters
+    ----------
+    folder
+        Folder of the package.
+    rerun
+        Replicates of each scenario that are simulated again and compared bit for bit.
+    seed
+        Which replicates these are follows from it.
 
     Raises
     ------
     TrialError
-        `folder` is no bag.
+        `folder` is no package.
     """
     bag = Path(folder)
     if not (bag / BAGIT).is_file():
         raise TrialError(
             f"verify: {bag} is no package of a run (it has no {BAGIT}); name the folder that `package` made"
         )
-    findings = (*_tag_findings(bag), *_payload_findings(bag))
-    inside = check(bag / RUN).findings if not findings else ()
-    return Report(bag, (*tags(bag), *payload(bag)), (*findings, *(_inside(finding) for finding in inside)))
+    outcomes = [*_fixity(bag)]
+    unchanged = all(outcome.state != "failed" for outcome in outcomes)
+    checks: tuple[Check | Rerun, ...] = (*CHECKS, Rerun(rerun, seed))
+    outcomes += [each(bag) if unchanged else each.undone(UNCHANGED) for each in checks]
+    findings = tuple(finding for outcome in outcomes for finding in outcome.findings)
+    return Report(bag, (*tags(bag), *payload(bag), *signed(bag)), findings, tuple(outcomes))
 
 
-def check(run: str | Path, *, log: Path | None = None) -> Report:
-    """Check a run folder: every file, the configuration, the characteristics computed anew, and the audit log.
-
-    `log` is where its audit log lies; None: in the folder, as every run leaves it.
-
-    Raises
-    ------
-    TrialError
-        `run` is no finished run folder.
-    """
-    folder = Path(run)
-    manifest = read_manifest(folder)
-    listed: Mapping[str, str] = manifest["files"]
-    present = [path for path in files(folder) if path not in (FOLDER_MANIFEST, audit.LOG)]
-    findings = [*_differences(folder, listed, present, algorithm="sha256")]
-    findings += _log_findings(folder, manifest, log or folder / audit.LOG)
-    if not findings:
-        findings += [*_config_findings(folder, manifest), *_outcome_findings(folder, manifest)]
-    return Report(folder, tuple(present), tuple(findings))
+def fixity(bag: Path) -> tuple[Finding, ...]:
+    """List what is wrong with the files, the log and the signatures of a package."""
+    return tuple(finding for outcome in _fixity(bag) for finding in outcome.findings)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Manifest of a finished run.
-
-    Raises
-    ------
-    TrialError
-        The folder is absent, has no readable manifest, or its run did not finish.
-    """
-    path = folder / FOLDER_MANIFEST
-    if not path.is_file():
-        raise TrialError(
-            f"run: {folder} is no finished run (it has no {FOLDER_MANIFEST}); name a folder of runs/<trial>/"
-        )
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise TrialError(f"run: {path} cannot be read ({error})") from None
-    if lacking := _lacking(manifest):
-        raise TrialError(f"run: {path} is no manifest of a run: it lacks {', '.join(lacking)}")
-    return manifest
+def is_draft(bag: Path) -> bool:
+    """Whether a package was made as a draft."""
+    return STATUS in info(bag)
 
 
-def _lacking(manifest: object) -> list[str]:
-    """Fields a manifest should have and this one does not."""
-    if not isinstance(manifest, dict):
-        return [*MAPPINGS, *TEXTS]
-    inner = {name: manifest.get(name) for name in MAPPINGS}
-    lacking = [name for name, found in inner.items() if not isinstance(found, dict)]
-    there = {name: found for name, found in inner.items() if isinstance(found, dict)}
-    lacking += [f"{name}.{key}" for name, found in there.items() for key in MAPPINGS[name] if key not in found]
-    return lacking + [name for name in TEXTS if not isinstance(manifest.get(name), str)]
-
-
-def _differences(
-    folder: Path, listed: Mapping[str, str], present: Sequence[str], *, algorithm: str
-) -> Iterator[Finding]:
-    for path in sorted({*listed, *present}):
-        if path not in listed:
-            yield Finding(path, "is not in the manifest: it was added later")
-        elif path not in present:
-            yield Finding(path, "is in the manifest and missing here")
-        elif (folder / path).is_symlink() or not (folder / path).is_file():
-            yield Finding(path, "is not a plain file")
-        elif (got := digest(folder / path, algorithm)) != listed[path]:
-            yield Finding(path, f"was changed: {algorithm} is {got[:12]}…, the manifest says {str(listed[path])[:12]}…")
-
-
-def _log_findings(folder: Path, manifest: Mapping[str, Any], path: Path) -> Iterator[Finding]:
-    """Compare the manifest with the log of the run; runs of versions that kept no log have none to compare."""
-    noted = manifest.get("audit")
-    if noted is None and not path.exists():
-        return
-    log = audit.Log(path)
-    if findings := log.check():
-        yield from findings
-        return
-    entries = log.entries()
-    ends = [entry for entry in entries if entry.action == audit.FINISHED]
-    if not any(str(audit.Head(entry.seq, entry.hash)) == noted for entry in entries):
-        yield Finding(FOLDER_MANIFEST, f"notes {noted!r} as the head of the audit log, which has no such line")
-    got = digest(folder / FOLDER_MANIFEST, "sha256")
-    last = ends[-1].new if ends else None
-    if not isinstance(last, Mapping) or last.get("manifest") != got:
-        yield Finding(FOLDER_MANIFEST, f"is not the one that the audit log says the run left: sha256 {got[:12]}…")
-
-
-def _config_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Finding]:
-    """Compare the configuration with its digest, which is not that of the file but of every field that counts."""
-    import yaml
-
-    try:
-        config = dict(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        yield Finding("config.yaml", f"cannot be read ({error})")
-        return
-    numbers = {key: value for key, value in config.items() if key not in WHERE}
-    got, wanted = sha256(canonical(numbers).encode()).hexdigest(), manifest["digests"]["config"]
-    if got != wanted:
-        yield Finding("config.yaml", f"is another configuration: digest {got[:12]}…, the manifest says {wanted[:12]}…")
-
-
-def _outcome_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Finding]:
-    """Compare the outcomes with their digest and the characteristics with those computed anew from the outcomes."""
-    from trials import outcomes as table
-    from trials.multiplicity.families import own_families
-    from trials.operating import characteristics
-
-    try:
-        outcomes, truth = table.read(folder / "outcomes.parquet")
-        written = json.loads((folder / "characteristics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError) as error:
-        yield Finding("outcomes.parquet, characteristics.json", f"cannot be read ({error})")
-        return
-    got, wanted = table.digest(outcomes), manifest["digests"]["outcomes"]
-    if got != wanted:
-        yield Finding("outcomes.parquet", f"holds other outcomes: digest {got[:12]}…, the manifest says {wanted[:12]}…")
-    computed = characteristics(outcomes, truth, families=own_families(folder))
-    yield from _unequal(written, json.loads(json.dumps(computed)), "")
-    yield from _rule_findings(folder, outcomes, truth)
-
-
-def _rule_findings(folder: Path, outcomes: xr.Dataset, truth: xr.Dataset) -> Iterator[Finding]:
-    """Compare the scores of the trial's rules with those computed anew."""
-    from trials.rules.scoring import own_rules, scored
-
-    rules, path = own_rules(folder), folder / "rules.json"
-    if not rules and not path.exists():
-        return
-    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    computed = json.loads(json.dumps(scored(outcomes, truth, rules))) if rules else None
-    yield from _unequal(written, computed, "", "rules.json")
-
-
-def _unequal(written: object, computed: object, where: str, file: str = "characteristics.json") -> Iterator[Finding]:
-    """Leaves at which two nested mappings differ; numbers may differ in the last digits, as summation order does."""
-    if isinstance(written, dict) and isinstance(computed, dict):
-        for key in sorted({*written, *computed}):
-            yield from _unequal(written.get(key), computed.get(key), f"{where}.{key}" if where else key, file)
-    elif isinstance(written, float | int) and isinstance(computed, float | int):
-        if not math.isclose(written, computed, rel_tol=1e-9, abs_tol=1e-12):
-            yield Finding(f"{file} {where}", f"says {written!r}, the outcomes give {computed!r}")
-    elif written != computed:
-        yield Finding(f"{file} {where}", f"says {written!r}, the outcomes give {computed!r}")
-
-
-def _tag_findings(bag: Path) -> Iterator[Finding]:
-    """Compare the tag files with the tag manifest, byte for byte."""
-    path = bag / TAGMANIFEST
-    if not path.is_file():
-        yield Finding(TAGMANIFEST, "is missing")
-        return
-    listed = parse(path.read_bytes())
-    yield from _differences(bag, listed, tags(bag), algorithm="sha512")
-    if path.read_bytes() != render(listed):
-        yield Finding(TAGMANIFEST, "is not written as it should be: it was edited")
-
-
-def _payload_findings(bag: Path) -> Iterator[Finding]:
-    path = bag / MANIFEST
-    if path.is_file():
-        yield from _differences(bag, parse(path.read_bytes()), payload(bag), algorithm="sha512")
-
-
-def _inside(finding: Finding) -> Finding:
-    return Finding(f"{RUN}/{finding.path}", finding.message)
+def _fixity(bag: Path) -> Iterator[Outcome]:
+    for name, what, findings in (
+        ("files", "every file is the one that was packaged", (*tag_findings(bag), *payload_findings(bag))),
+        ("audit log", "the chain of the log is whole and ends where bag-info.txt says", tuple(log_findings(bag))),
+    ):
+        yield Outcome(name, what, "failed" if findings else "passed", findings=findings)
+    held, wrong = signatures(bag)
+    note = "; ".join(map(str, held)) or "nobody has signed this package"
+    state: State = "failed" if wrong else "passed" if held else "absent"
+    yield Outcome("signatures", "every signature holds, of somebody who may sign it", state, note, wrong)

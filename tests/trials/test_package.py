@@ -31,7 +31,8 @@ def content(folder):
 def test_bag_has_the_form_of_rfc_8493(bag, run_folder):
     assert (bag / "bagit.txt").read_bytes() == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
     assert {path.name for path in bag.iterdir()} == {
-        "bagit.txt", "bag-info.txt", "manifest-sha512.txt", "tagmanifest-sha512.txt", "data"
+        "bagit.txt", "bag-info.txt", "manifest-sha512.txt", "tagmanifest-sha512.txt", "data", "HOW-TO-VERIFY.txt",
+        "verify.py",
     }  # fmt: skip
     assert content(bag / RUN) == content(run_folder)
     lines = (bag / "manifest-sha512.txt").read_text().splitlines()
@@ -40,7 +41,7 @@ def test_bag_has_the_form_of_rfc_8493(bag, run_folder):
     assert hashlib.sha512((bag / name).read_bytes()).hexdigest() == digest
     assert any("power 100 %25.svg" in line for line in lines)
     tags = parse((bag / "tagmanifest-sha512.txt").read_bytes())
-    assert set(tags) == {"bagit.txt", "bag-info.txt", "manifest-sha512.txt"}
+    assert set(tags) == {"bagit.txt", "bag-info.txt", "manifest-sha512.txt", "HOW-TO-VERIFY.txt", "verify.py"}
 
 
 def test_bag_info_says_what_it_is(bag, run_folder):

@@ -53,11 +53,16 @@ class Minisig:
 
 def sign(message: bytes, key: SecretKey, comment: str) -> Minisig:
     """Sign a message with a comment; letters beyond ASCII are written by their number, as in Python."""
-    plain = comment.encode("ascii", "backslashreplace").decode()
-    if not plain.isprintable():
+    said = plain(comment)
+    if not said.isprintable():
         raise TrialError(f"sign: wants printable letters, got {comment!r}")
     signature = key.sign(hashlib.blake2b(message).digest())
-    return Minisig(HASHED, key.number, signature, plain, key.sign(signature + plain.encode()))
+    return Minisig(HASHED, key.number, signature, said, key.sign(signature + said.encode()))
+
+
+def plain(comment: str) -> str:
+    """Write a comment with ASCII letters alone, as minisign asks."""
+    return comment.encode("ascii", "backslashreplace").decode()
 
 
 def read(content: bytes) -> Minisig:

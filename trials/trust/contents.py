@@ -1,0 +1,89 @@
+"""What a package holds, looked at once its bytes are known to be those that were packaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from trials.bag import AUDIT, RUN
+from trials.errors import TOLD
+from trials.trust.finding import Finding, Outcome
+
+type Look = Callable[[Path, Sequence[Path]], Iterator[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of what a package holds.
+
+    Attributes
+    ----------
+    name, what
+        Short name, and what is checked, in words.
+    place
+        Pattern of the files it looks at; without any, there is nothing to check.
+    looker
+        ``module:function`` that is called with the package and these files and gives findings.
+    """
+
+    name: str
+    what: str
+    place: str
+    looker: str
+
+    def __call__(self, bag: Path) -> Outcome:
+        """Make the check."""
+        paths = sorted(path for path in bag.glob(self.place) if path.is_file())
+        if not paths:
+            return Outcome(self.name, self.what, "absent", f"the package has no {self.place}")
+        module, _, name = self.looker.partition(":")
+        look: Look = getattr(import_module(module), name)
+        findings = tuple(_told(look(bag, paths), self.place))
+        note = f"{self.what} ({len(paths)} file{'s' if len(paths) > 1 else ''})"
+        return Outcome(self.name, self.what, "failed" if findings else "passed", note, findings)
+
+    def undone(self, why: str) -> Outcome:
+        """Say that it was not made, and why."""
+        return Outcome(self.name, self.what, "not done", why)
+
+
+def _told(findings: Iterator[Finding], place: str) -> Iterator[Finding]:
+    """Findings, and as one more what kept a check from going on."""
+    try:
+        yield from findings
+    except (*TOLD, OSError, ValueError, KeyError) as error:
+        yield Finding(place, f"cannot be checked: {error}")
+
+
+def run(bag: Path, _: Sequence[Path]) -> Iterator[Finding]:
+    """Check the run in a package as `trials.check` does, with the packaged log."""
+    from trials.trust.run_folder import check
+
+    for finding in check(bag / RUN, log=bag / AUDIT).findings:
+        yield Finding(f"{RUN}/{finding.path}", finding.message)
+
+
+HERE = "trials.trust"
+CHECKS: tuple[Check, ...] = (
+    Check("run", "the run's files, configuration, outcomes and log agree; its characteristics come out again",
+          f"{RUN}/manifest.json", f"{HERE}.contents:run"),
+    Check("Dataset-JSON", "every file has the form of Dataset-JSON 1.1", "data/m5/**/dataset-json/**/*.json",
+          f"{HERE}.forms:dataset_json"),
+    Check("define.xml", "valid by the schema of Define-XML 2.1 with results", "data/m5/**/define.xml",
+          f"{HERE}.forms:define"),
+    Check("analysis results", "the form of the Analysis Results Standard", "data/m5/**/ars.json", f"{HERE}.forms:ars"),
+    Check("study definition", "the form of USDM 4.0", "data/m5/**/usdm.json", f"{HERE}.forms:usdm"),
+    Check("BioCompute object", "the form of IEEE 2791-2020", "data/provenance/bco.json", f"{HERE}.forms:biocompute"),
+    Check("RO-Crate", "it lists every file of the package with its digest", "data/ro-crate-metadata.json",
+          f"{HERE}.forms:crate"),
+    Check("bill of materials", "valid by the schema of CycloneDX 1.6", "data/provenance/sbom.cdx.json",
+          f"{HERE}.forms:bill"),
+    Check("documents", "every PDF is marked as PDF/A, every page as simulated", "data/**/*.pdf", f"{HERE}.forms:pdf"),
+    Check("copies", "transport files and Dataset-JSON hold the same, bit for bit", "data/m5/**/*.xpt",
+          f"{HERE}.agreement:copies"),
+    Check("numbers", "the tables of characteristics hold the numbers of the run", "data/simulation/*.csv",
+          f"{HERE}.agreement:numbers"),
+)  # fmt: skip
+"""In their order."""
