@@ -1,7 +1,6 @@
 """The ``multiplicity:`` section of a trial: what it refuses, and where its decisions appear."""
 
 import json
-import shutil
 from dataclasses import replace
 from functools import cache
 
@@ -10,7 +9,7 @@ import pytest
 
 import trials
 from tests.trials.small import SMALL
-from trials import report, report_tables, verification
+from trials import report, report_tables
 from trials.build import build
 from trials.compose import composed
 from trials.errors import TrialError
@@ -79,16 +78,6 @@ def test_they_stand_in_the_file_the_table_the_report_and_mlflow_and_are_verified
     assert {"as_published/doses/disjunctive_power", "no_effect/doses/familywise_error_mcse"} <= set(flat)
     outcomes, truth = read(result.folder / "outcomes.parquet")
     assert "doses" not in trials.characteristics(outcomes, truth)["no_effect"]
-
-
-def test_an_edited_decision_is_found(result, tmp_path):
-    folder = shutil.copytree(result.folder, tmp_path / "run")
-    path = folder / "characteristics.json"
-    edited = json.loads(path.read_text())
-    edited["no_effect"]["doses"]["familywise_error"]["value"] = 0.123
-    path.write_text(json.dumps(edited))
-    found = verification._outcome_findings(folder, verification.read_manifest(folder))
-    assert [each.path for each in found] == ["characteristics.json no_effect.doses.familywise_error.value"]
 
 
 def test_a_trial_without_families_shows_none(result):
