@@ -58,8 +58,42 @@ def conditional_critical_value(bounds: Bounds, look: int, z: ArrayLike) -> Array
     if look != int(look) or not 1 <= look <= last:
         raise refuse("look", look, f"a look that has a later one, from 1 to {last}")
     here, there = bounds.information_rates[look - 1 : look + 1]
-    bound = bounds.efficacy[look]
-    return np.asarray((bound * np.sqrt(there) - np.asarray(z, float) * np.sqrt(here)) / np.sqrt(there - here))
+    return second_critical_value(bounds.efficacy[look], here / there, z)
+
+
+def second_critical_value(bound: float, share: float, z: ArrayLike) -> Array:
+    """Return what the second of two stages must reach for the combined statistic to reach its bound.
+
+    Parameters
+    ----------
+    bound
+        Critical value of the combined statistic.
+    share
+        Planned share of the information that the first stage has.
+    z
+        Statistic of the first stage, of any shape.
+    """
+    return np.asarray((bound - np.sqrt(share) * np.asarray(z, float)) / np.sqrt(1 - share))
+
+
+def stage_power(critical: ArrayLike, each: ArrayLike, size: ArrayLike) -> Array:
+    """Return the probability that a stage of a size reaches its critical value, each subject adding ``each``."""
+    return np.asarray(special.ndtr(np.asarray(each) * np.sqrt(size) - critical))
+
+
+def stage_size(critical: ArrayLike, each: ArrayLike, power: float) -> Array:
+    """Return the size of a stage, not rounded, that reaches its critical value with a power; inf: none does."""
+    wanted = np.maximum(np.asarray(critical) + special.ndtri(power), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(wanted == 0, 0.0, (wanted / np.maximum(each, 0.0)) ** 2))
+
+
+def pooled_variance(values: Array) -> Array:
+    """Return the variance (trial,) about the common mean of values (trial, subject), NaN where missing."""
+    there = np.isfinite(values)
+    count = np.maximum(there.sum(axis=1), 2)
+    mean = np.where(there, values, 0.0).sum(axis=1) / count
+    return np.asarray(np.where(there, (values - mean[:, None]) ** 2, 0.0).sum(axis=1) / (count - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +133,7 @@ class UnblindedReestimation:
         """
         critical = conditional_critical_value(bounds, look, z)
         each = self._each(np.asarray(z, float), np.asarray(before, float))
-        wanted = np.maximum(critical + special.ndtri(self.power), 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            size = np.where(wanted == 0, 0.0, (wanted / np.maximum(each, 0.0)) ** 2)
-        size = np.clip(size, self.least, self.most)
+        size = np.clip(stage_size(critical, each, self.power), self.least, self.most)
         reached = self.conditional_power(bounds, look, z, before, planned)
         inside = (reached >= self.zone[0]) & (reached <= self.zone[1])
         return np.asarray(np.where(inside, size, planned))
@@ -110,7 +141,7 @@ class UnblindedReestimation:
     def conditional_power(self, bounds: Bounds, look: int, z: ArrayLike, before: ArrayLike, size: ArrayLike) -> Array:
         """Return the probability of success at the next look with a size of the next stage."""
         each = self._each(np.asarray(z, float), np.asarray(before, float))
-        return np.asarray(special.ndtr(each * np.sqrt(size) - conditional_critical_value(bounds, look, z)))
+        return stage_power(conditional_critical_value(bounds, look, z), each, size)
 
     def _each(self, z: Array, before: Array) -> Array:
         """Expected statistic of one subject (or event)."""
@@ -149,7 +180,7 @@ class BlindedReestimation:
         n = np.isfinite(found).sum(axis=-1)
         if (n < 3).any():
             raise refuse("values", int(n.min()), "3 values or more in every trial")
-        variance = np.nanvar(found, axis=-1, ddof=1)
+        variance = pooled_variance(found)
         if self.adjusted:
             share = self.ratio / (1 + self.ratio) ** 2
             variance = np.maximum(variance - n / (n - 1) * share * self.difference**2, 0.0)

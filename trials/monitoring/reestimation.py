@@ -1,4 +1,7 @@
-"""Sample-size re-estimation at one interim look: from the blinded variance, or from conditional power."""
+"""Sample-size re-estimation at one interim look: from the blinded variance, or from conditional power.
+
+The mathematics is that of `trials.boundaries.reestimation`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,14 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from scipy import special
+
+from trials.boundaries.reestimation import (
+    inverse_normal,
+    pooled_variance,
+    second_critical_value,
+    stage_power,
+    stage_size,
+)
 
 type Array = np.ndarray
 
@@ -39,10 +49,7 @@ class Blinded:
 
     def resized(self, values: Array) -> Resized:
         """Return the size from the endpoint of the subjects of the first stage (replicate, subject), NaN if missing."""
-        there = np.isfinite(values)
-        count = np.maximum(there.sum(axis=1), 2)
-        mean = np.where(there, values, 0.0).sum(axis=1) / count
-        variance = np.where(there, (values - mean[:, None]) ** 2, 0.0).sum(axis=1) / (count - 1)
+        variance = pooled_variance(values)
         wanted = np.ceil(self.planned * variance / self.sd**2 - 1e-9)
         n = np.clip(wanted, self.least, self.most).astype(np.int64)
         return Resized(n, np.zeros(len(n), dtype=np.int64), np.sqrt(variance))
@@ -69,28 +76,18 @@ class Unblinded:
     efficacy: tuple[float, float]
     futility: float
 
-    @property
-    def weights(self) -> tuple[float, float]:
-        """Square roots of the planned shares of information of the stages."""
-        share = self.first / self.planned
-        return float(np.sqrt(share)), float(np.sqrt(1 - share))
-
     def combined(self, one: Array, two: Array) -> Array:
         """Return the inverse normal combination of the statistics of the stages (replicate,)."""
-        weight = self.weights
-        found: Array = weight[0] * one + weight[1] * two
-        return found
+        return inverse_normal(np.stack([one, two], axis=-1), (self.first / self.planned, 1.0))[..., -1]
 
     def conditional_power(self, one: Array, second: Array | float) -> Array:
         """Return the probability to succeed with a second stage of this size, from the statistic of the first."""
-        return np.asarray(special.ndtr(self._effect(one) * np.sqrt(second) - self._needed(one)))
+        return stage_power(self._needed(one), self._effect(one), second)
 
     def resized(self, one: Array) -> Resized:
         """Return the size from the statistics of the first stage (replicate,); NaN keeps the plan."""
-        power, effect = self.conditional_power(one, self.planned - self.first), self._effect(one)
-        root = np.maximum(special.ndtri(self.power) + self._needed(one), 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            second = np.where(root == 0, 0.0, np.where(effect > 0, np.ceil((root / effect) ** 2 - 1e-9), np.inf))
+        power = self.conditional_power(one, self.planned - self.first)
+        second = np.ceil(stage_size(self._needed(one), self._effect(one), self.power) - 1e-9)
         changed = (power >= self.promising) & ~np.isnan(one)
         n = np.where(changed, np.clip(self.first + second, self.least, self.most), self.planned)
         stop = (one >= self.efficacy[0]).astype(np.int64) - (one <= self.futility)
@@ -104,9 +101,7 @@ class Unblinded:
 
     def _needed(self, one: Array) -> Array:
         """Statistic of the second stage that would be enough."""
-        weight = self.weights
-        found: Array = (self.efficacy[1] - weight[0] * one) / weight[1]
-        return found
+        return second_critical_value(self.efficacy[1], self.first / self.planned, one)
 
 
 @dataclass(frozen=True, slots=True)
