@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from engine.configuration import folder
 from trials.errors import TrialError
 from trials.evidence.asking import Notes, answered
 from trials.evidence.checking import check, check_against
@@ -20,6 +21,10 @@ from trials.protocol import canonical
 if TYPE_CHECKING:
     from trials.protocol import Trial
     from trials.trust.roles import People
+
+PLANNED = ("trial", "question", "context", "influence", "consequence", "risk", "impact", "criteria", "appropriateness",
+           "assumptions", "scenarios", "replicates", "estimands")  # fmt: skip
+"""Fields that are settled before a run; others, such as names and the verdict, come later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +220,8 @@ class Answers:
         By measurement or endpoint of the trial, fields of SDTM that the program cannot know.
     missing
         Fields nobody answered.
-    digest
-        SHA-256 of the file's content.
+    digest, plan
+        SHA-256 of the file's content, and of those of its fields that are settled before a run (`PLANNED`).
     """
 
     trial: str
@@ -243,6 +248,7 @@ class Answers:
     domains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     digest: str = ""
+    plan: str = ""
 
     @property
     def draft(self) -> bool:
@@ -286,7 +292,7 @@ def read(source: str | Path, *, draft: bool = False, trial: Trial | None = None)
     path = _path(source)
     content = _content(path)
     notes = Notes()
-    own = {name: value for name, value in content.items() if name not in ("missing", "digest")}
+    own = {name: value for name, value in content.items() if name not in ("missing", "digest", "plan")}
     notes.wrong.extend(f"{name}: is not known" for name in content if name not in own)
     answers = answered(Answers, own, notes)
     check(answers, notes)
@@ -294,17 +300,26 @@ def read(source: str | Path, *, draft: bool = False, trial: Trial | None = None)
         check_against(answers, trial, notes)
     _refuse(path, notes, draft=draft)
     given = {name: getattr(answers, name) for name in Answers.__dataclass_fields__}
-    digest = hashlib.sha256(canonical(content).encode()).hexdigest()
-    return Answers(**(given | {"missing": tuple(notes.missing), "digest": digest}))
+    made = {"missing": tuple(notes.missing), "digest": _digest(content), "plan": _plan(content)}
+    return Answers(**(given | made))
+
+
+def plan_digest(name: str) -> str | None:
+    """SHA-256 of the planned answers for a trial, to be noted before it is run; None where there are none."""
+    path = folder("evidence") / f"{name}.yaml"
+    return _plan(_content(path)) if path.is_file() else None
+
+
+def _plan(content: Mapping[str, Any]) -> str:
+    return _digest({name: content.get(name) for name in PLANNED})
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
 def _path(source: str | Path) -> Path:
-    if Path(source).suffix == ".yaml":
-        path = Path(source)
-    else:
-        from trials.compose import conf_dir
-
-        path = conf_dir() / "evidence" / f"{source}.yaml"
+    path = Path(source) if Path(source).suffix == ".yaml" else folder("evidence") / f"{source}.yaml"
     if not path.is_file():
         raise TrialError(
             f"evidence: there is no file {path.name} of answers; copy conf/evidence/template.yaml and fill it in"

@@ -18,14 +18,23 @@ SIDES = 2.5
 
 def shares(grid: Grid, room: float) -> tuple[float, ...]:
     """Relative widths of the columns of `grid` on a line of `room` letters; none when it needs less than the line."""
-    if grid.widths:
-        return tuple(grid.widths)
     columns = list(zip(grid.head, *grid.rows, strict=True))
     least = [max(_word(head) * BOLD, *map(_word, column)) + SIDES for head, *column in columns]
+    if grid.widths:
+        return tuple(_stated(grid.widths, least, room))
     natural = [max(map(_line, column)) + SIDES for column in columns]
     if sum(natural) <= room:
         return ()
     return tuple(_shared(least, natural, room))
+
+
+def _stated(widths: Sequence[float], least: Sequence[float], room: float) -> list[float]:
+    """The widths that were asked for; a column that would break a word takes from those that have too much."""
+    asked = [room * width / sum(widths) for width in widths]
+    lacking = sum(max(few - wide, 0.0) for few, wide in zip(least, asked, strict=True))
+    spare = sum(max(wide - few, 0.0) for few, wide in zip(least, asked, strict=True))
+    given = min(1.0, lacking / spare) if spare else 0.0
+    return [few if wide < few else wide - given * (wide - few) for few, wide in zip(least, asked, strict=True)]
 
 
 def pieces(word: str) -> list[str]:

@@ -6,8 +6,13 @@ from html import escape
 
 from trials.evidence.reports.equation import Accent, Fenced, Fraction, Lines, Node, Root, Row, Script, Symbol, parse
 
-_ELEMENTS = {"letter": "<mi>{}</mi>", "word": '<mi mathvariant="normal">{}</mi>', "number": "<mn>{}</mn>",
-             "operator": "<mo>{}</mo>", "space": "<mspace width='.17em'/>"}  # fmt: skip
+_ELEMENTS = {
+    "letter": "<mi>{}</mi>",
+    "word": '<mi mathvariant="normal">{}</mi>',
+    "number": "<mn>{}</mn>",
+    "operator": "<mo>{}</mo>",
+    "space": "<mspace width='.17em'/>",
+}
 
 
 def mathml(latex: str, alt: str) -> str:

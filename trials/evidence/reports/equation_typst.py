@@ -5,8 +5,18 @@ from __future__ import annotations
 from trials.evidence.reports.equation import Accent, Fenced, Fraction, Lines, Node, Root, Row, Script, Symbol, parse
 
 _FENCES = {"(": "paren.l", ")": "paren.r", "|": "bar.v", "[": "bracket.l", "]": "bracket.r"}
-_OPERATORS = {",": "comma", ";": "semi", ":": "colon", "(": "paren.l", ")": "paren.r", "[": "bracket.l",
-              "]": "bracket.r", "|": "bar.v", "/": "slash", "'": "prime"}  # fmt: skip
+_OPERATORS = {
+    ",": "comma",
+    ";": "semi",
+    ":": "colon",
+    "(": "paren.l",
+    ")": "paren.r",
+    "[": "bracket.l",
+    "]": "bracket.r",
+    "|": "bar.v",
+    "/": "slash",
+    "'": "prime",
+}
 _SPACES = {"\N{THIN SPACE}": "thin", "\N{EM SPACE}": "quad"}
 _ACCENTS = {"\N{CIRCUMFLEX ACCENT}": "hat", "\N{MACRON}": "macron", "~": "tilde"}
 

@@ -18,6 +18,8 @@ STANDARDS: tuple[Literal["a-2a"], Literal["ua-1"]] = ("a-2a", "ua-1")
 """ISO 19005-2 level A, for archives; ISO 14289-1 (PDF/UA-1), for people who listen to it."""
 SIZES = ((11, 7.0), (8, 7.8), (6, 8.4), (0, 9.0))
 """Size of the type of a table, in points, from so many columns on."""
+WHOLE = 2200
+"""Letters up to which a table of a few rows is kept on one page."""
 LINE, LETTER = {False: 459.0, True: 706.0}, 0.47
 """Length of a line on a page upright and turned, in points, and the width of a letter in the size of its type."""
 
@@ -101,6 +103,7 @@ def _grid(grid: Grid) -> dict[str, Any]:
         "numeric": list(grid.numeric),
         "widths": shares(grid, LINE[grid.wide] / (LETTER * size)),
         "wide": grid.wide,
+        "whole": len(grid.rows) <= 12 and sum(len(text) for row in grid.rows for text in row) <= WHOLE,
         "size": size,
     }
 

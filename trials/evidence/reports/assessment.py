@@ -1,0 +1,168 @@
+"""The assessment table of ICH M15 (appendix 1), the technical criteria and what was found, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from trials.evidence.criteria import Judged, judged, limit
+from trials.evidence.reports.content import ANSWERS, NOT_GIVEN, people, said, trace
+from trials.evidence.reports.document import Block, Grid, Paragraph, Trace
+from trials.report_tables import plain, with_error
+
+if TYPE_CHECKING:
+    from trials.evidence.answers import Answers, Judgement
+    from trials.evidence.study import Study
+
+BY_PEOPLE = Trace(ANSWERS, "all", "judgement of the people named on the first page", "trials.evidence.answers")
+
+
+def judged_all(study: Study, answers: Answers) -> list[Judged]:
+    """Every criterion with what the run found."""
+    return [judged(criterion, study.characteristics) for criterion in answers.criteria]
+
+
+def planning(answers: Answers) -> Grid:
+    """Elements 2.1.1 to 2.2.2 of the table, as they stood before the run."""
+    rows = [*_question(answers), *_levels(answers), *_plans(answers)]
+    return Grid(
+        "Assessment table (ICH M15, appendix 1): planning.",
+        ("Element", "Level", "Assessment and reason"),
+        rows,
+        trace=BY_PEOPLE,
+        widths=(2.3, 0.9, 7.5),
+    )
+
+
+def assessed(study: Study, answers: Answers) -> Grid:
+    """The whole table: planning, evaluation and outcome."""
+    outcomes = judged_all(study, answers)
+    met = sum(one.met for one in outcomes)
+    evaluation = f"{met} of {len(outcomes)} technical criteria are met; {_unmet(outcomes)}"
+    rows = [
+        *_question(answers),
+        *_levels(answers),
+        *_plans(answers),
+        ("Evaluation of model and outcomes (2.2.3)", "", evaluation),
+        (
+            "Outcome of the assessment (2.2.4)",
+            _adequate(answers),
+            f"{said(answers.verdict.statement)} ({people(answers, 'reviewer')}, {said(answers.verdict.date)})",
+        ),
+    ]
+    return Grid(
+        "Assessment table (ICH M15, appendix 1).",
+        ("Element", "Level", "Assessment and reason"),
+        rows,
+        trace=BY_PEOPLE,
+        widths=(2.3, 0.9, 7.5),
+    )
+
+
+def _question(answers: Answers) -> list[tuple[str, str, str]]:
+    context = answers.context
+    parts = {
+        "Role": context.role,
+        "Scope": context.scope,
+        "Data": context.data,
+        "Other evidence": context.other_evidence,
+    }
+    return [
+        ("Question of interest (2.1.1)", "", said(answers.question)),
+        ("Context of use (2.1.2)", "", " ".join(f"**{name}.** {said(text)}" for name, text in parts.items())),
+    ]
+
+
+def _levels(answers: Answers) -> list[tuple[str, str, str]]:
+    severity, likelihood = answers.consequence.severity, answers.consequence.likelihood
+    consequence = (
+        f"Severity {said(severity.level)}: {said(severity.why)} "
+        f"Likelihood {said(likelihood.level)}: {said(likelihood.why)}"
+    )
+    return [
+        ("Model influence (2.1.3)", *_judgement(answers.influence)),
+        ("Consequence of a wrong decision (2.1.4)", said(answers.consequence.level), consequence),
+        ("Model risk (2.1.5)", *_judgement(answers.risk)),
+        ("Model impact (2.1.6)", *_judgement(answers.impact)),
+    ]
+
+
+def _plans(answers: Answers) -> list[tuple[str, str, str]]:
+    listed = " ".join(f"({n}) {one.statement} {limit(one)}." for n, one in enumerate(answers.criteria, 1))
+    return [
+        ("Technical criteria (2.2.1)", "", listed or NOT_GIVEN),
+        ("Appropriateness (2.2.2)", "", said(answers.appropriateness)),
+    ]
+
+
+def _judgement(one: Judgement) -> tuple[str, str]:
+    return said(one.level), said(one.why)
+
+
+def _adequate(answers: Answers) -> str:
+    return {True: "adequate", False: "not adequate"}.get(answers.verdict.adequate, NOT_GIVEN)
+
+
+def _unmet(outcomes: list[Judged]) -> str:
+    names = [one.criterion.name for one in outcomes if not one.met]
+    return f"not met: {', '.join(names)}." if names else "none is missed."
+
+
+def criteria_planned(answers: Answers) -> Grid:
+    """The criteria with their reasons."""
+    rows = [
+        (
+            f"`{one.name}`",
+            one.statement,
+            f"{one.characteristic} of {one.analysis} under {one.scenario}: {limit(one)}",
+            one.why,
+        )
+        for one in answers.criteria
+    ]
+    head = ("Name", "Criterion", "Limit", "Reason")
+    return Grid("Technical criteria, set before the run.", head, rows, trace=BY_PEOPLE, widths=(1.6, 3, 3, 3.4))
+
+
+def criteria_found(study: Study, answers: Answers) -> list[Block]:
+    """The criteria with what was found, and what the Monte Carlo error means for them."""
+    outcomes = judged_all(study, answers)
+    rows = [
+        (
+            f"`{one.criterion.name}`",
+            one.criterion.statement,
+            limit(one.criterion),
+            with_error(one.value, one.mcse),
+            _margin(one),
+            "**met**" if one.met else "**not met**",
+        )
+        for one in outcomes
+    ]
+    head = ("Name", "Criterion", "Limit", "Found ± MCSE", "Margin in MCSE", "Result")
+    made = Grid(
+        "Technical criteria and what the simulation found.",
+        head,
+        rows,
+        (3, 4),
+        trace(
+            "scenario, analysis and characteristic of each criterion",
+            "comparison with the limit",
+            code="trials.evidence.criteria",
+        ),
+        widths=(1.5, 3.4, 2.2, 1.6, 1.2, 1.0),
+    )
+    return [made, Paragraph(_clarity(outcomes))]
+
+
+def _margin(one: Judged) -> str:
+    return "no error" if math.isinf(one.margin) else plain(one.margin, 2)
+
+
+def _clarity(outcomes: list[Judged]) -> str:
+    unclear = [one.criterion.name for one in outcomes if not one.clear]
+    note = (
+        "The margin is the distance inside the nearest limit in Monte Carlo standard errors (of a share: that at the "
+        "limit); below 2 either way, another run could come to the other result. "
+    )
+    if not unclear:
+        return f"{note}All results are clear in this sense."
+    return f"{note}Too near a limit to be clear at this number of replicates: {', '.join(unclear)}."
