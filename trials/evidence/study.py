@@ -41,6 +41,8 @@ class Example:
         Why it was chosen, in words.
     work
         Its address.
+    trial
+        The trial it is of.
     """
 
     number: int
@@ -49,6 +51,7 @@ class Example:
     replicate: int
     why: str
     work: Work
+    trial: Trial
 
     @property
     def protocol(self) -> Protocol:
@@ -158,7 +161,7 @@ def _examples(study: Study) -> list[Example]:
     return [
         Example(
             number, f"{name}-E{number}", scenario, replicate, why,
-            Work("", scenario.protocol, range(replicate, replicate + 1), seed, thin),
+            Work("", scenario.protocol, range(replicate, replicate + 1), seed, thin), study.trial,
         )
         for number, (replicate, why) in enumerate(chosen, 1)
     ]  # fmt: skip

@@ -35,6 +35,7 @@ class CodeList:
 NAMES = MappingProxyType(
     {
         "LBTESTCD": "LBTEST",
+        "SCTESTCD": "SCTEST",
         "VSTESTCD": "VSTEST",
         "PKPARMCD": "PKPARM",
         "TRTESTCD": "TRTEST",
@@ -219,6 +220,8 @@ _LISTS = (
     CodeList("LOC", "C74456", "Anatomical Location", True, {
         "LUMBAR SPINE": "C69314",
     }),
+    CodeList("SCTESTCD", "C74559", "Subject Characteristic Test Code", True, {}),
+    CodeList("SCTEST", "C103330", "Subject Characteristic Test Name", True, {}),
     CodeList("DICTNAM", "C66788", "Dictionary Name", True, {
         "CDISC CT": "C163415", "ISO 21090": "C81895", "ISO 3166": "C209537", "SNOMED": "C53489", "UNII": "C163417",
         "MED-RT": "C163416",
