@@ -51,10 +51,16 @@ class Wish:
         Name in ``conf/evidence``, or file, of what people must supply; empty: the name of the trial.
     draft
         Whether answers may be missing there; the package is then marked DRAFT instead of being refused.
+    core
+        Command that runs CDISC CORE, as `trials.evidence.validation.outcomes.write_core` has it; empty: it is not run.
+    actor
+        Who packages, for the audit log; empty: as `trials.trust.audit.whoami` has it.
     """
 
     evidence: str = ""
     draft: bool = False
+    core: str = ""
+    actor: str = ""
 
 
 def package(
@@ -87,7 +93,7 @@ def package(
         The run is unfinished, is not as its manifest says, what people must supply is missing, or `out` exists or lies
         inside the run.
     """
-    source, target = Path(run), Path(out)
+    source, target, chosen = Path(run), Path(out), wish or Wish()
     manifest = read_manifest(source)
     _refuse_target(source, target)
     report = check(source)
@@ -103,9 +109,9 @@ def package(
         head = write_log(source, place)
         more = {} if head is None else {HEAD: str(head)}
         if parts:
-            more |= _make(place / DATA, source, wish or Wish(), parts, progress)
+            more |= _make(place / DATA, source, chosen, parts, progress)
         _enclose(place, manifest, more)
-        note_packaged(source, place)
+        note_packaged(source, place, chosen.actor or None)
     return target
 
 
@@ -116,7 +122,7 @@ def _make(folder: Path, run: Path, wish: Wish, parts: Sequence[Part], progress: 
 
     study = open_study(run)
     answers = read(wish.evidence or study.trial.name, draft=wish.draft, trial=study.trial)
-    assemble(study, answers, folder, parts, progress=progress)
+    assemble(study, answers, folder, parts, options={"core": wish.core}, progress=progress)
     return {STATUS: DRAFT} if answers.draft else {}
 
 

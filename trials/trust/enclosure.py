@@ -47,10 +47,10 @@ def write_handout(bag: Path) -> None:
         (bag / name).write_bytes(files("trials.trust").joinpath(source).read_bytes())
 
 
-def note_packaged(run: Path, bag: Path) -> None:
-    """Tell the run's log of a package that was made of it, by the digest of its tag manifest."""
+def note_packaged(run: Path, bag: Path, actor: str | None = None) -> None:
+    """Tell the run's log of a package that `actor` made of it, by the digest of its tag manifest."""
     if (run / audit.LOG).is_file():
-        audit.append(run, PACKAGED, TAGMANIFEST, new=f"sha512:{digest(bag / TAGMANIFEST, 'sha512')}")
+        audit.append(run, PACKAGED, TAGMANIFEST, new=f"sha512:{digest(bag / TAGMANIFEST, 'sha512')}", actor=actor)
 
 
 def write_people(study: object, answers: Answers, folder: Path) -> None:  # noqa: ARG001 - every part takes a study
