@@ -44,6 +44,8 @@ def signatures(package: Path) -> tuple[tuple[Signature, ...], tuple[Finding, ...
     present = signed(package)
     if not log.path.exists() and not present:
         return (), ()
+    if not (package / TAGMANIFEST).is_file():
+        return (), (Finding(TAGMANIFEST, "is missing, and the signatures are of it"),)
     if findings := log.check():
         return (), findings
     held: list[Signature] = []
@@ -57,7 +59,10 @@ def signatures(package: Path) -> tuple[tuple[Signature, ...], tuple[Finding, ...
         found = found if made is None else list(_findings(package, entry, made))
         held += [made] if made is not None and not found else []
         wrong += found
-    wrong += [Finding(path, f"belongs to no signature in {SIGNATURES}") for path in present if path not in listed]
+    strays = [path for path in present if path not in listed]
+    if strays:
+        wrong.append(Finding(SIGNATURES, f"has {len(entries)} signatures; there are files of others"))
+    wrong += [Finding(path, f"belongs to no signature in {SIGNATURES}") for path in strays]
     return tuple(held), tuple(wrong)
 
 
@@ -124,7 +129,7 @@ def _attestation_findings(package: Path, made: Signature) -> Iterator[Finding]:
     if said.get("predicate") != made.predicate:
         yield Finding(path, f"says something other than {SIGNATURES}")
     if said.get("subject") != [{"name": TAGMANIFEST, "digest": {"sha512": sha512(message).hexdigest()}}]:
-        yield Finding(path, f"is about another {TAGMANIFEST}")
+        yield Finding(TAGMANIFEST, f"is not the one that was signed: {path} is about another")
 
 
 def _person_findings(package: Path, made: Signature) -> Iterator[Finding]:

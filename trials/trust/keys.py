@@ -126,6 +126,9 @@ def new_key(path: str | Path, password: str = "", *, operations: int = OPERATION
     """
     target = Path(path)
     public = target.with_name(f"{target.name}.pub")
+    for file in (target, public):
+        if file.exists() or file.is_symlink():
+            raise TrialError(f"key: {file} exists already; keys are never overwritten")
     made = SecretKey(secrets.token_bytes(8), secrets.token_bytes(32))
     limits = (operations, memory) if password else (0, 0)
     for file, content, mode in (
@@ -138,7 +141,7 @@ def new_key(path: str | Path, password: str = "", *, operations: int = OPERATION
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            raise TrialError(f"key: {file} cannot be made ({error.strerror}); keys are never overwritten") from None
+            raise TrialError(f"key: {file} cannot be made ({error.strerror})") from None
     return made.public
 
 

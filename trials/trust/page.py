@@ -13,8 +13,8 @@ from trials.trust.finding import Outcome, Report
 
 LIMITS = (
     "What this shows: the bytes are those that were packaged and signed, and the package agrees with itself. What it "
-    "does not show: that the holder of a key is who they say, when they signed, or that the simulation is right for its "
-    "purpose; that is the reviewer's to judge."
+    "does not show: that the holder of a key is who they say, when they signed, or that the simulation is right for "
+    "its purpose; that is the reviewer's to judge."
 )
 STYLE = (
     "body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
