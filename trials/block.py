@@ -61,10 +61,11 @@ def simulate_block(work: Work) -> dict[str, Array]:
 
 
 def _cost(protocol: Protocol, course: Course, made: Mapping[str, Array]) -> Array:
-    """Cost of each trial (replicate,); without looks and re-estimation everybody planned is randomised."""
+    """Cost of each trial (replicate,); everybody planned is randomised unless the design can stop or change size."""
     assert protocol.costs is not None, "there are prices"
     count = made["outcome.n"][:, 0]
-    if protocol.design.looks is None and protocol.design.reestimation is None:
+    design = protocol.design
+    if design.looks is None and design.reestimation is None and design.escalation is None:
         count = np.full(len(count), protocol.design.n)
     patients = course.patients
     each = np.ones((len(count), protocol.design.n))

@@ -14,7 +14,7 @@ DIMS = ("replicate", "subject", "period")
 TWO = {"name": "other", "endpoint": "other", "test": "three", "control": "three", "alternative": "less", "alpha": 0.3}
 
 ANALYSES = {
-    "wilcoxon": TWO | {"margin": 5.0, "continuity": False, "log": True},
+    "wilcoxon": TWO | {"margin": 5.0, "continuity": False, "log": True, "exact": True},
     "chi_square": TWO | {"continuity": True},
     "fisher_exact": TWO,
     "risk_difference": TWO | {"margin": 0.2, "method": "miettinen_nurminen"},
@@ -119,7 +119,7 @@ def test_fields_of_a_design(name):
     kind, spec = load("design", name)
     arms = {"factorial": ("one+a", "one+b", "two+a", "two+b"), "dose_ranging": ARMS, "ascending_dose": ARMS}
     base = spec | {"arms": arms.get(name, ("one", "two"))}
-    elsewhere = {"ascending_dose": {"n", "block"}, "factorial": {"separator"}}.get(name, set())
+    elsewhere = {"ascending_dose": {"n", "block", "escalation"}, "factorial": {"separator"}}.get(name, set())
     assert set(DESIGNS[name]) | elsewhere == {field.name for field in dataclasses.fields(kind)}
 
     def seen(design):

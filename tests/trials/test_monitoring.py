@@ -277,6 +277,7 @@ def test_every_field_changes_an_output(name):
         (["design.lag=-1"], "design.lag"),
         (["design.by=follow_up", "design.at=[100,301]"], "design.at: got 301 subjects, wants at most design.n, 300"),
         (["design.by=calendar", "design.observed=true"], "design.maximum"),
+        (["boundary@design.boundary=pocock", "design.observed=true"], "design.observed: got True, wanted false"),
     ],
 )
 def test_what_is_wrong_is_named(changes, words):

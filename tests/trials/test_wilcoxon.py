@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from trials.analyses import wilcoxon
+from trials.analyses import mann_whitney, wilcoxon
 from trials.analyses.wilcoxon import RankSum
 from trials.errors import TrialError
 
@@ -67,6 +67,63 @@ def test_the_shift_is_the_median_difference_and_the_test_changes_its_mind_at_the
             assert min(p) < 0.1 <= max(p)
 
 
+@pytest.mark.parametrize(
+    ("alternative", "margin", "alpha"), [("two-sided", 0, 0.05), ("greater", 0.25, 0.025), ("less", 0.5, 0.1)]
+)
+def test_exact_p_values_are_scipys_and_the_interval_is_that_of_the_exact_test(alternative, margin, alpha):
+    made = trial(digits=9, n=24)
+    found = RankSum(*WHAT, alternative=alternative, margin=margin, alpha=alpha, exact=True)(made)
+    assert (found["exact"] == 1).all()
+    for row in range(6):
+        one, other = groups(made, row)
+        want = stats.mannwhitneyu(one - margin, other, alternative=alternative, method="exact").pvalue
+        assert found["p"].values[row] == pytest.approx(want, rel=1e-10)
+        assert found["decision"].values[row] == (want < alpha)
+        for name, side in (("lower", "greater"), ("upper", "less")):
+            if alternative != "two-sided" and side != alternative:
+                continue
+            share = alpha / (2 if alternative == "two-sided" else 1)
+            limit = found[name].values[row]
+            p = [
+                stats.mannwhitneyu(one - at, other, alternative=side, method="exact").pvalue
+                for at in (limit - 1e-6, limit + 1e-6)
+            ]
+            assert min(p) <= share < max(p)
+
+
+def test_exact_is_what_r_gives():
+    """Help of R's wilcox.test: permeability of the chorioamnion, Hollander & Wolfe (1973), W = 35, p = 0.1272."""
+    x = [0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]
+    y = [1.15, 0.88, 0.90, 0.74, 1.21]
+    dims = ("replicate", "subject")
+    arm = [[0] * 10 + [1] * 5]
+    made = xr.Dataset({"y": (dims, [x + y]), "arm": (dims, arm, {"names": ["test", "control"]})})
+    found = RankSum(*WHAT, alternative="greater", exact=True)(made)
+    assert found["p"].item() == pytest.approx(0.1272, abs=5e-5)  # W = 35
+    assert found["superiority"].item() * 50 == 35
+
+
+def test_ties_and_many_subjects_keep_the_normal_approximation(monkeypatch):
+    tied = trial(digits=1)
+    for made in (tied, trial(digits=9)):
+        plain = RankSum(*WHAT)(made)
+        monkeypatch.setattr(mann_whitney, "LARGEST", 10_000 if made is tied else 20)
+        found = RankSum(*WHAT, exact=True)(made)
+        assert (found["exact"] == 0).all()
+        for name in ("p", "lower", "upper"):
+            np.testing.assert_array_equal(found[name], plain[name])
+
+
+def test_the_exact_distribution_counts_orders():
+    """All 35 ways to place three of seven."""
+    import itertools
+
+    counts = [sum(place - rank for rank, place in enumerate(chosen)) for chosen in itertools.combinations(range(7), 3)]
+    share = [np.mean(np.array(counts) <= u) for u in range(13)]
+    np.testing.assert_allclose(mann_whitney.below(3, 4), share, rtol=1e-14)
+    np.testing.assert_allclose(mann_whitney.below(4, 3), share, rtol=1e-14)
+
+
 def test_logarithms_give_a_ratio_that_keeps_the_ranks():
     made = trial()
     plain, log = RankSum(*WHAT)(made), RankSum(*WHAT, log=True)(made)
@@ -97,6 +154,7 @@ def test_the_truth_is_the_shift_of_independent_patients():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"exact": "yes"}, r"analysis\.exact: got 'yes', wanted true or false"),
         ({"continuity": 1}, r"analysis\.continuity: got 1, wanted true or false"),
         ({"alternative": "bigger"}, r"analysis\.alternative: got 'bigger'"),
         ({"control": "test"}, r"analysis\.control: got 'test', wanted another arm"),

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from trials.analyses import hypothesis
+from trials.analyses import hypothesis, mann_whitney
 from trials.analyses.base import Analysis, Effect, logged, outcome
 from trials.analyses.groups import Comparison, compared, difference
 from trials.analyses.roles import check_roles
@@ -24,9 +24,11 @@ HALVINGS = 45
 
 @dataclass(frozen=True, slots=True)
 class RankSum(Analysis):
-    """Rank-sum test of a shift against a margin (Wilcoxon 1945, doi:10.2307/3001968), by its normal approximation.
+    """Rank-sum test of a shift against a margin (Wilcoxon 1945, doi:10.2307/3001968).
 
-    Ties get mid-ranks and their variance; with ``continuity`` the statistic is taken half a rank nearer to its
+    By its normal approximation; with ``exact``, as R's ``wilcox.test`` has it for small groups, by the null
+    distribution itself in replicates without ties and with at most 10,000 pairs of subjects, which the output ``exact``
+    tells. Ties get mid-ranks and their variance; with ``continuity`` the statistic is taken half a rank nearer to its
     expectation. The estimate is the median of all differences between a subject of test and one of control (Hodges &
     Lehmann 1963, doi:10.1214/aoms/1177704172), the interval those differences at which the test changes its mind
     (Hollander & Wolfe 1999, section 4.3), ``se`` its half width over the normal quantile. ``statistic`` is the normal
@@ -44,11 +46,13 @@ class RankSum(Analysis):
     continuity: bool = True
     log: bool = False
     """Analyse logarithms: the estimate is the median log ratio."""
+    exact: bool = False
+    """Whether p-value and interval are exact where nothing is tied."""
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
         check_roles(self)
-        fields(self, "analysis", margin=Number(), continuity=flag, log=flag)
+        fields(self, "analysis", margin=Number(), continuity=flag, log=flag, exact=flag)
 
     @property
     def scale(self) -> str:
@@ -71,16 +75,31 @@ class RankSum(Analysis):
         A replicate with an empty arm or with one value only has failed.
         """
         groups = compared(data, self.endpoint, test=self.test, control=self.control, log=self.log)
-        ranks = _ranks(groups, self.margin)
+        ranks, plain = _ranks(groups, self.margin), _ranks(groups, 0.0)
         z = float(special.ndtri(0.5 + self.level / 2))
         failed = ~(ranks.variance > 0)
-        reach = z * np.sqrt(_ranks(groups, 0.0).variance) + (0.5 if self.continuity else 0.0)
+        reach = z * np.sqrt(plain.variance) + (0.5 if self.continuity else 0.0)
+        low = np.ceil(plain.pairs / 2 - reach).astype(np.int64) - 1
         deviate = _deviate(ranks, self.continuity, self.alternative)
-        estimate, lower, upper = _shift(groups, reach)
-        found = {"estimate": estimate, "lower": lower, "upper": upper, "se": (upper - lower) / (2 * z)}
-        found |= hypothesis.tested(deviate, self.alternative, self.alpha)
+        found = hypothesis.tested(deviate, self.alternative, self.alpha)
+        if self.exact:
+            there = ~failed & ~ranks.tied & ~plain.tied & (ranks.pairs <= mann_whitney.LARGEST)
+            self._exactly(found, low, ranks, np.flatnonzero(there))
+            found["exact"] = there * 1.0
+        estimate, lower, upper = _shift(groups, low)
+        found |= {"estimate": estimate, "lower": lower, "upper": upper, "se": (upper - lower) / (2 * z)}
         found |= {"superiority": 0.5 + ranks.distance / np.maximum(ranks.pairs, 1), "n": ranks.n, "failed": failed}
         return outcome(self, data, found)
+
+    def _exactly(self, found: dict[str, np.ndarray], low: np.ndarray, ranks: "_Ranks", rows: np.ndarray) -> None:
+        """Put exact p-values, decisions and places of the limits in place of the approximate ones of some rows."""
+        count = ranks.distance[rows] + ranks.pairs[rows] / 2
+        sizes = ranks.size[rows], ranks.n[rows] - ranks.size[rows]
+        under, over = mann_whitney.probabilities(np.rint(count), *sizes)
+        either = np.minimum(2 * np.minimum(under, over), 1.0)
+        p = {"greater": over, "less": under, "two-sided": either}[self.alternative]
+        found["p"][rows], found["decision"][rows] = p, p < self.alpha
+        low[rows] = mann_whitney.quantile((1 - self.level) / 2, *sizes) - 1
 
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return test - control of each subject, whose median under a pure shift is the shift."""
@@ -111,6 +130,10 @@ class _Ranks(NamedTuple):
     variance: np.ndarray
     pairs: np.ndarray
     n: np.ndarray
+    size: np.ndarray
+    """Subjects of test."""
+    tied: np.ndarray
+    """Whether any two values are the same."""
 
 
 def _ranks(groups: Comparison, margin: float) -> _Ranks:
@@ -134,7 +157,7 @@ def _ranks(groups: Comparison, margin: float) -> _Ranks:
     length = end - start + 1
     ties = np.where(here, length**2 - 1, 0).sum(axis=1)
     spread = pairs / 12 * (n + 1 - ties / np.maximum(n * (n - 1), 1))
-    return _Ranks((twice - size * (n + 1)) / 2, np.where(pairs > 0, spread, 0.0), pairs, n)
+    return _Ranks((twice - size * (n + 1)) / 2, np.where(pairs > 0, spread, 0.0), pairs, n, size, ties > 0)
 
 
 def _deviate(ranks: _Ranks, continuity: bool, alternative: str) -> np.ndarray:
@@ -145,15 +168,15 @@ def _deviate(ranks: _Ranks, continuity: bool, alternative: str) -> np.ndarray:
     return deviate
 
 
-def _shift(groups: Comparison, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return median and limits of the differences; the limits are ``reach`` ranks away from the middle.
+def _shift(groups: Comparison, low: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return median and limits of the differences; the lower is that at rank ``low`` (replicate,), from 0.
 
     NaN where there is no pair.
     """
     sizes = groups.test.sum(axis=1), groups.control.sum(axis=1)
     pairs = sizes[0] * sizes[1]
     last = np.maximum(pairs - 1, 0)
-    low = np.clip(np.ceil(pairs / 2 - reach).astype(np.int64) - 1, 0, last)
+    low = np.clip(low, 0, last)
     middle = (last // 2, pairs // 2)
     wanted = np.stack([low, middle[0], np.minimum(middle[1], last), last - low], axis=1)
     found = np.full(wanted.shape, np.nan)

@@ -6,6 +6,7 @@ import numpy as np
 
 from trials.checks import Labels, Whole, fields, flag, refuse
 from trials.designs.base import Design
+from trials.designs.escalation import EscalationRule
 from trials.randomisation import Rng
 
 
@@ -15,8 +16,8 @@ class AscendingDose(Design):
 
     The first arm is the placebo, the others are doses in ascending order; whether a dose is given once or repeatedly is
     the arms' regimen. With ``sentinels`` the first two subjects of a cohort are one on the dose and one on placebo, in
-    random order, so that one active subject is dosed ahead of the rest. All planned cohorts are simulated: a rule that
-    stops the escalation, `trials.designs.escalation`, is applied to what they showed.
+    random order, so that one active subject is dosed ahead of the rest. All planned cohorts are simulated; those after
+    one at which ``escalation`` stops are then as if they had never been dosed.
     """
 
     arms: tuple[str, ...]
@@ -29,11 +30,15 @@ class AscendingDose(Design):
     """Subjects of all cohorts; 0 is what the cohorts hold, and no other number will do."""
     block: int = 0
     """Subjects of a cohort; 0 is what it holds, and no other number will do."""
+    escalation: EscalationRule | None = None
+    """What stops the escalation after a cohort; None: every dose is given."""
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
         fields(self, "design", arms=Labels(2), active=Whole(1), placebo=Whole(1), sentinels=flag)
         fields(self, "design", n=Whole(0), block=Whole(0))
+        if self.escalation is not None and not isinstance(self.escalation, EscalationRule):
+            raise refuse("design.escalation", self.escalation, "a rule of trials.designs.escalation, or null")
         size = self.active + self.placebo
         for name, held in (("n", size * (len(self.arms) - 1)), ("block", size)):
             if getattr(self, name) not in (0, held):

@@ -11,6 +11,7 @@ from trials.checks import refuse
 from trials.randomisation import Rng, randomise
 
 if TYPE_CHECKING:
+    from trials.designs.escalation import EscalationRule
     from trials.monitoring.looks import Looks
     from trials.monitoring.reestimation import Reestimation
 
@@ -64,6 +65,11 @@ class Design(ABC):
     @property
     def reestimation(self) -> Reestimation | None:
         """How the size is decided anew at an interim look; None: it is not."""
+        return None
+
+    @property
+    def escalation(self) -> EscalationRule | None:
+        """What keeps later cohorts from being dosed; None: nothing does."""
         return None
 
     def duration(self, follow_up: float) -> float:

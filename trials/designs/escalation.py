@@ -1,4 +1,4 @@
-"""Rule that stops an ascending-dose trial, applied to what all planned cohorts showed."""
+"""Rule that stops the escalation of an ascending-dose trial."""
 
 from dataclasses import dataclass
 

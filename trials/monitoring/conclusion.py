@@ -9,6 +9,7 @@ import xarray as xr
 
 from trials.analyses.base import analyse
 from trials.monitoring.adaptive import Adaptive
+from trials.monitoring.escalating import escalated
 from trials.monitoring.inference import adjusted
 from trials.monitoring.monitor import Monitor
 from trials.monitoring.plan import sides
@@ -41,6 +42,8 @@ def concluded(protocol: Protocol, data: xr.Dataset, complete: float) -> tuple[di
         return _monitored(protocol, data, complete)
     if protocol.design.reestimation is not None:
         return Adaptive(protocol, data, complete).concluded()
+    if protocol.design.escalation is not None:
+        return escalated(protocol, data, complete)
     found = analyse(protocol.analyses, data)
     made = {f"outcome.{name}": found[name].values for name in map(str, found.data_vars)}
     last = data["enrolled"].values.max(axis=1, keepdims=True) + float(protocol.design.duration(complete))

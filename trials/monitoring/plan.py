@@ -22,6 +22,8 @@ def check_looks(protocol: Protocol) -> None:
         Naming the field, what it got and what it wanted.
     """
     looks, again = protocol.design.looks, protocol.design.reestimation
+    if protocol.design.escalation is not None:
+        _known(protocol, "design.escalation.endpoint", protocol.design.escalation.endpoint)
     if looks is not None:
         _analysis(protocol, looks.monitored)
         _endpoint(protocol, looks)
@@ -44,10 +46,14 @@ def _analysis(protocol: Protocol, monitored: str) -> None:
 
 
 def _endpoint(protocol: Protocol, looks: Looks) -> None:
-    names = [endpoint.name for endpoint in protocol.endpoints]
-    if looks.endpoint and looks.endpoint not in names:
-        known = ", ".join(names)
-        raise TrialError(f"design.endpoint: got {looks.endpoint!r}, wants an endpoint; there are {known}")
+    if looks.endpoint:
+        _known(protocol, "design.endpoint", looks.endpoint)
+
+
+def _known(protocol: Protocol, where: str, endpoint: str) -> None:
+    names = [each.name for each in protocol.endpoints]
+    if endpoint not in names:
+        raise TrialError(f"{where}: got {endpoint!r}, wants an endpoint; there are {', '.join(names)}")
 
 
 def _sided(protocol: Protocol, monitored: str, given: int) -> None:

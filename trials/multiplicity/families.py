@@ -78,7 +78,8 @@ def check_families(families: Sequence[Family], protocol: "Protocol") -> None:
             if not (each.decides and each.has_p):
                 raise refuse(f"{where}.hypotheses", each.name, "analyses that test with a p-value")
         family.procedure(np.ones((1, len(tested))))
-        if protocol.design.looks is not None or protocol.design.reestimation is not None:
+        design = protocol.design
+        if (design.looks, design.reestimation, design.escalation) != (None, None, None):
             raise TrialError(f"{where}: wants a design of one final analysis, not one with an interim look")
 
 
