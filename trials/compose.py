@@ -107,6 +107,11 @@ def reread(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     return plain(config)
 
 
+def overridden() -> tuple[str, ...]:
+    """Overrides that the command now at work was given, as Hydra understood them; none outside of a command."""
+    return tuple(HydraConfig.get().overrides.task) if HydraConfig.initialized() else ()
+
+
 def understood(override: str) -> str:
     """Write an override as Hydra understands it: a regimen's commas are no sweep, and ``data=null`` is ``~data``."""
     key, sign, value = override.partition("=")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trials.compose import command_line, reread
+from trials.compose import command_line, overridden, reread
 
 if TYPE_CHECKING:
     from trials.protocol import Result
@@ -18,23 +19,29 @@ def main(arguments: list[str]) -> int:
     """Run what the command line, or a resolved configuration such as ``runs/.../config.yaml``, describes."""
     if arguments and Path(arguments[0]).suffix in (".yaml", ".yml"):
         path = Path(arguments[0])
-        return job(reread(path, arguments[1:]), [path.parent])
+        return job(reread(path, arguments[1:]), [path.parent], arguments[1:])
     return command_line("trialtwin run", "config", arguments, job)
 
 
-def job(config: Mapping[str, Any], folders: list[Path]) -> int:
-    """Run one resolved configuration."""
+def job(config: Mapping[str, Any], folders: list[Path], overrides: Sequence[str] | None = None) -> int:
+    """Run one resolved configuration; its audit log names the overrides, None being those Hydra was given."""
     from rich.console import Console
 
     from trials.build import build
     from trials.making import make
+    from trials.protocol import WHERE
     from trials.running import run
+    from trials.trust.audit import Attribution
 
     console = Console()
     trial = build(config, folders)
     executor, tracker = make("cluster", config["cluster"]), make("tracking", config["tracking"])
+    given = [
+        one for one in (overridden() if overrides is None else overrides) if not one.lstrip("+~").startswith(WHERE)
+    ]
+    by = Attribution(reason=os.environ.get("TRIALTWIN_REASON", ""), overrides=tuple(given))
     with shown(console) as progress:
-        result = run(trial, executor=executor, tracker=tracker, progress=progress)
+        result = run(trial, executor=executor, tracker=tracker, progress=progress, by=by)
     show(console, result)
     return 0
 
