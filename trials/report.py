@@ -31,10 +31,11 @@ class Shown:
     """``data:`` address of the picture."""
 
 
-def write(result: Result, folder: Path) -> Path:
+def write(result: Result, folder: Path, *, story: str = "") -> Path:
     """Draw the figures of `result` into ``folder/figures`` and write ``folder/report.html``; returns its path.
 
-    `result.manifest` must already have everything but the digests of the files.
+    ``story`` is that of one virtual patient, as `trials.tell` gives it. `result.manifest` must already have everything
+    but the digests of the files.
     """
     from trials.figures.gallery import draw
     from trials.figures.picture import write as save
@@ -43,11 +44,11 @@ def write(result: Result, folder: Path) -> Path:
     files = save(pictures, folder / "figures")
     shown = {picture.name: Shown(picture.title, picture.caption, _address(files[picture.name])) for picture in pictures}
     path = folder / "report.html"
-    path.write_text(render(result, shown), encoding="utf-8")
+    path.write_text(render(result, shown, story=story), encoding="utf-8")
     return path
 
 
-def render(result: Result, pictures: Mapping[str, Shown]) -> str:
+def render(result: Result, pictures: Mapping[str, Shown], *, story: str = "") -> str:
     """The page as text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -59,6 +60,7 @@ def render(result: Result, pictures: Mapping[str, Shown]) -> str:
         banner=SIMULATED,
         trial=result.trial,
         pictures=pictures,
+        story=story,
         equations=groups,
         manifest=result.manifest,
         reproduce=_reproduce(result),

@@ -232,6 +232,7 @@ class Session:
     def _write(self, made: Result, home: RunFolder, evidence: Evidence) -> Result:
         """Fill the run folder, the manifest last."""
         from trials import report
+        from trials.storytelling import eventful, tell
 
         with self._timed("writing"):
             self.tell("writing the run", 0, 2)
@@ -248,7 +249,7 @@ class Session:
                 made.looks.to_dataframe().reset_index().to_parquet(home.path / "looks.parquet", index=False)
             self._store(home.path, evidence)
             self.tell("writing the run", 1, 2)
-            report.write(made, home.path)
+            report.write(made, home.path, story=tell(made, subject=eventful(made)))
         described = {**made.manifest, "seconds": {name: round(value, 3) for name, value in self.seconds.items()}}
         described["finished"] = _utc(datetime.now(UTC))
         described["files"] = manifest.file_digests(home.path)

@@ -86,6 +86,13 @@ def tell(source: Source, replicate: int = 0, *, subject: int, scenario: str | No
     return "\n".join([head, *remarks, "", *witness.who(), "", *witness.story(), "", *witness.analysed()])
 
 
+def eventful(result: Result) -> int:
+    """Return the patient of the first scenario's first trial to whom most happened: the first of those."""
+    example = result.example.isel(scenario=0)
+    happened = [np.isfinite(example[name].values) for name in map(str, example.data_vars) if name.startswith("ice_")]
+    return int(np.sum(happened, axis=0).argmax()) if happened else 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Witness:
     """Somebody who saw everything that happened to one patient of the only replicate of `work`."""
@@ -177,7 +184,7 @@ class Witness:
     def analysed(self) -> Iterator[str]:
         """Every endpoint and estimand of the patient, as they were when the trial was analysed."""
         data, design = trial_data(self.work, self.course), self.protocol.design
-        if design.looks is not None or design.reestimation is not None:
+        if (design.looks, design.reestimation, design.escalation) != (None, None, None):
             made, data = concluded(self.protocol, data, follow_up(self.protocol))
         if design.looks is not None:
             look, day = (float(made[f"outcome.{name}"][0, 0]) for name in ("look", "duration"))

@@ -1,5 +1,6 @@
 """The story of a virtual patient is that of the data: of the run's example, and of the engine given the told doses."""
 
+import html
 import re
 
 import numpy as np
@@ -12,7 +13,7 @@ from trials.cli import main
 from trials.conduct import noise
 from trials.conduct.doses import doses
 from trials.errors import TrialError
-from trials.storytelling import tell
+from trials.storytelling import eventful, tell
 
 SMALL = ["tracking=none", "cluster=serial", "truth.draws=4", "truth.patients=8", "store.cohort=0"]
 DIABETES = [*SMALL, "replicates=3", "design.n=40", "measurements.hba1c.missed=0.1"]
@@ -145,3 +146,15 @@ def test_refusals(diabetes, given, words):
 def test_trial_whose_population_is_fitted_wants_a_run():
     with pytest.raises(TrialError, match="fitted to data; wants a result or a run"):
         tell(trials.load("theophylline_bioequivalence"), subject=0)
+
+
+def test_the_report_tells_of_a_patient_to_whom_something_happened(diabetes):
+    page = html.unescape((diabetes.folder / "report.html").read_text(encoding="utf-8"))
+    chosen = eventful(diabetes)
+    story = tell(diabetes, subject=chosen)
+    assert "One patient's story" in page
+    assert story in page
+    assert "Intercurrent event" in story
+    example = diabetes.example.isel(scenario=0)
+    counts = sum(np.isfinite(example[f"ice_{name}"].values).astype(int) for name in ("leaves", "stops", "rescue"))
+    assert counts[chosen] == counts.max()
