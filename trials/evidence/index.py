@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trials.evidence.checklist import GROUPS, located
 from trials.evidence.study import identifier
 from trials.evidence.writing import write_text
+from trials.operating import interval
 
 if TYPE_CHECKING:
     from trials.evidence.answers import Answers
@@ -48,6 +49,7 @@ def write_index(study: Study, answers: Answers, folder: Path) -> None:
 def content(study: Study, answers: Answers, folder: Path) -> dict[str, Any]:
     """What the page says."""
     core = _read(folder, "validation/core.json", {"run": False, "reason": "no report"})
+    crate = [_read(folder, "validation/crate.json", {})] if (folder / "validation" / "crate.json").is_file() else []
     return {
         "title": study.trial.title,
         "study": identifier(study.trial, study.manifest),
@@ -57,7 +59,7 @@ def content(study: Study, answers: Answers, folder: Path) -> dict[str, Any]:
         "facts": _facts(study),
         "first": [(path, what) for path, what in FIRST if (folder / path).is_file()],
         "folders": [(path, what) for path, what in FOLDERS if (folder / path).is_dir()],
-        "checks": [*_read(folder, "validation/checks.json", []), _core(core)],
+        "checks": [*_read(folder, "validation/checks.json", []), *crate, _core(core)],
         "headline": _headline(study),
         "groups": GROUPS,
         "checklist": located(folder),
@@ -79,14 +81,19 @@ def _facts(study: Study) -> list[tuple[str, str]]:
 
 
 def _headline(study: Study) -> list[tuple[str, str, str, str]]:
-    """Shares of decisions: scenario, analysis, which share, and its value with the Monte Carlo error."""
+    """Shares of decisions: scenario, analysis, which share, and its value with its 95 % Monte Carlo interval."""
     return [
-        (scenario, analysis, name.replace("_", " "), f"{entry['value']:.3f} ± {entry['mcse']:.3f}")
+        (scenario, analysis, name.replace("_", " "), _share(entry["value"], entry["replicates"]))
         for scenario, analyses in study.characteristics.items()
         for analysis, names in analyses.items()
         for name, entry in names.items()
-        if name in ("power", "type_1_error") and entry["value"] is not None and entry["mcse"] is not None
+        if name in ("power", "type_1_error") and entry["value"] is not None
     ]
+
+
+def _share(value: float, replicates: int) -> str:
+    low, high = interval(value * replicates, replicates)
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _core(found: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def bill(study: Study) -> str:
 
 def _component(one: Installed) -> Any:
     """One distribution; its licence as an SPDX expression where it is one, else by its name."""
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.component import Component, ComponentType
 
     url = import_module("packageurl").PackageURL("pypi", None, one.name, one.version)
