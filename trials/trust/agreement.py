@@ -47,6 +47,20 @@ def numbers(bag: Path, _: Sequence[Path]) -> Iterator[Finding]:
             yield Finding(f"{CHARACTERISTICS} {' '.join(where)}", message)
 
 
+def identifiers(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
+    """Search the packaged run for identifiers of real people again, and ask for the leave to hold their data."""
+    from trials.trust.searching import of_package
+
+    (path,) = paths
+    noted = json.loads(path.read_bytes())
+    leave = noted["leave"] or {"allowed": False, "cleared": {}}
+    if not leave["allowed"] and (noted["real_people"] or (bag / RUN / "posterior.nc").exists()):
+        yield Finding(_name(bag, path), "gives no leave for the data of real people that the run holds")
+    for hit in of_package(bag / RUN):
+        if not leave["cleared"].get(hit.kind.letter):
+            yield Finding(f"{RUN}/{hit.place}", f"looks like {hit.kind.name}, which nobody cleared: {hit.why}")
+
+
 def _table(path: Path) -> Iterator[tuple[Where, Values]]:
     """Value, Monte Carlo standard error and replicates by scenario, analysis and characteristic, of a CSV file."""
     with path.open(encoding="utf-8", newline="") as file:

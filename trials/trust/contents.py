@@ -85,5 +85,7 @@ CHECKS: tuple[Check, ...] = (
           f"{HERE}.agreement:copies"),
     Check("numbers", "the tables of characteristics hold the numbers of the run", "data/simulation/*.csv",
           f"{HERE}.agreement:numbers"),
+    Check("real people", "nothing of the run names a real person, and data of people are there by leave",
+          "data/audit/identifiers.json", f"{HERE}.agreement:identifiers"),
 )  # fmt: skip
 """In their order."""
