@@ -115,7 +115,13 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def test_every_import_is_declared():
-    distributions = {"yaml": "pyyaml", "hydra": "hydra-core", "sklearn": "scikit-learn", "docx": "python-docx"}
+    distributions = {
+        "cyclonedx": "cyclonedx-python-lib",
+        "yaml": "pyyaml",
+        "hydra": "hydra-core",
+        "sklearn": "scikit-learn",
+        "docx": "python-docx",
+    }
     declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]}
     known = declared | set(sys.stdlib_module_names) | set(PACKAGES)
     missing = {
