@@ -113,20 +113,22 @@ def test_sites_explain_what_differs_between_them():
     assert (np.abs(grouped["estimate"] - 3) < 3.5 * grouped["se"]).all()
 
 
+OTHERS = {
+    "endpoint": "z", "test": "x", "control": "x", "effect_mean": 90.0, "effect_sd": 0.1, "intercept_mean": 200.0,
+    "intercept_sd": 0.1, "residual_sd": 0.1, "threshold": 0.999999, "covariates": (), "slope_sd": 0.01,
+    "site": None, "site_sd": 0.01, "robust": True, "alternative": "less", "margin": 1.0, "level": 0.5, "chains": 3,
+    "tune": 200, "draws": 300, "target_accept": 0.7, "rhat": 1.0000001, "ess": 1e6, "seed": 2,
+}  # fmt: skip
+
+
 @pytest.mark.slow
 def test_every_field_changes_an_output():
     data = trial(replicates=2).assign(z=(DIMS, 2 * trial(replicates=2)["y"].values))
     data["arm"] = (DIMS, np.where(data["age"].values > 65, 2, data["arm"].values), {"names": ["test", "control", "x"]})
     base = bayes(site="site", ess=20, divergences=100, rhat=1.2)
-    others = {
-        "endpoint": "z", "test": "x", "control": "x", "effect_mean": 90.0, "effect_sd": 0.1, "intercept_mean": 200.0,
-        "intercept_sd": 0.1, "residual_sd": 0.1, "threshold": 0.999999, "covariates": (), "slope_sd": 0.01,
-        "site": None, "site_sd": 0.01, "robust": True, "alternative": "less", "margin": 1.0, "level": 0.5, "chains": 3,
-        "tune": 200, "draws": 300, "target_accept": 0.7, "rhat": 1.0000001, "ess": 1e6, "seed": 2,
-    }  # fmt: skip
-    assert {field.name for field in dataclasses.fields(BayesModel)} == {*others, "name", "divergences"}
+    assert {field.name for field in dataclasses.fields(BayesModel)} == {*OTHERS, "name", "divergences"}
     want = base(data)
-    for name, value in others.items():
+    for name, value in OTHERS.items():
         found = dataclasses.replace(base, **{name: value})(data)
         changed = [output for output in found.data_vars if not found[output].equals(want[output])]
         assert changed, name

@@ -1,5 +1,7 @@
 """Average bioequivalence against the analysis of variance written out as least squares."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -74,6 +76,21 @@ def test_exchanging_the_arms_inverts_the_ratio():
     one, other = BE(made), AverageBioequivalence("auc", "auc", "reference", "test")(made)
     np.testing.assert_allclose(one["estimate"], -other["estimate"], rtol=1e-12)
     np.testing.assert_allclose(one["lower"], -other["upper"], rtol=1e-12)
+
+
+SWAPPED = {"test": "reference", "reference": "test"}
+OTHERS = {"name": "cmax", "endpoint": "cmax", "test": SWAPPED, "reference": SWAPPED, "lower": 0.9, "upper": 1.1,
+          "alpha": 0.01}  # fmt: skip
+
+
+def test_every_field_changes_an_output():
+    made = trial(np.random.default_rng(3), replicates=200, cv=0.3)
+    made["cmax"] = made["auc"] ** 1.5
+    assert set(OTHERS) == {field.name for field in dataclasses.fields(AverageBioequivalence)}
+    base = BE(made)
+    for name, value in OTHERS.items():
+        other = dataclasses.replace(BE, **(value if isinstance(value, dict) else {name: value}))(made)
+        assert not other.identical(base), name
 
 
 def test_fields_change_the_result():

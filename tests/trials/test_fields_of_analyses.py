@@ -14,6 +14,14 @@ DIMS = ("replicate", "subject", "period")
 TWO = {"name": "other", "endpoint": "other", "test": "three", "control": "three", "alternative": "less", "alpha": 0.3}
 
 ANALYSES = {
+    "ancova": TWO | {"margin": 5.0, "covariates": ["stratum"], "log": True, "all_arms": True},
+    "two_sample": TWO | {"margin": 5.0, "equal_variance": True, "log": True},
+    "equivalence": {name: value for name, value in TWO.items() if name != "alternative"}
+    | {"alpha": 0.2, "lower": 1.5, "upper": 2.5, "covariates": ["weight"], "log": True},
+    "arm_mean": {"name": "other", "endpoint": "other", "arm": "two", "level": 0.9, "log": True},
+    "bayes_normal": {name: value for name, value in TWO.items() if name != "alpha"}
+    | {"prior_mean": 10.0, "prior_n": 30.0, "prior_sd": 90.0, "prior_df": 50.0, "threshold": 0.5, "margin": 5.0,
+       "level": 0.5, "covariates": ["weight"], "log": True},
     "wilcoxon": TWO | {"margin": 5.0, "continuity": False, "log": True, "exact": True},
     "chi_square": TWO | {"continuity": True},
     "fisher_exact": TWO,
@@ -32,7 +40,12 @@ ANALYSES = {
                 "doses": [0, 10, 60, 100], "models": [["linear"]], "delta": 2.0, "alternative": "less", "alpha": 0.3,
                 "selection": "average", "share": 0.5},
 }  # fmt: skip
+BASES = {"equivalence": {"lower": -5.0, "upper": 5.0}}
+"""Where the file's own values would hide a change."""
 DESIGNS = {
+    "parallel": {"arms": ("two", "one"), "n": 36, "allocation": [2, 1], "block": 8},
+    "crossover": {"arms": ("two", "one"), "n": 36, "washout": 10, "block": 8,
+                  "sequences": [["one", "two", "one"], ["two", "one", "two"]]},
     "williams": {"arms": ("one", "two", "three"), "n": 36, "washout": 10, "block": 8},
     "replicate_crossover": {"arms": ("two", "one"), "n": 36, "washout": 10, "pattern": "TRR/RTR/RRT", "block": 8},
     "factorial": {"arms": ("c+a", "c+b", "d+a", "d+b"), "n": 80, "allocation": [2, 1, 1, 1], "block": 4},
@@ -84,13 +97,15 @@ def same(one, other):
 
 def given(kind, spec, arms):
     own = {field.name for field in dataclasses.fields(kind)}
-    roles = {"name": "it", "endpoint": "value", "test": "one", "control": "two", "reference": "two", "arms": arms}
+    roles = {"name": "it", "endpoint": "value", "test": "one", "control": "two", "reference": "two", "arms": arms,
+             "arm": "one"}  # fmt: skip
     return spec | {key: value for key, value in roles.items() if key in own}
 
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_fields_of_an_analysis(name):
     kind, spec = load("analysis", name)
+    spec |= BASES.get(name, {})
     arms = NAMES.get(name, ARMS)
     base = given(kind, spec, list(arms))
     data = trial_data(kind.measure, kind.layout, arms)

@@ -240,6 +240,13 @@ def test_what_cannot_tip_has_an_infinite_tipping_point_and_no_decision_none():
     assert np.isnan(unsure["tipping_point"].values[~unsure["decision"].values]).all()
 
 
+OTHERS = {
+    "endpoint": "z", "test": "other", "control": "other", "baseline": None, "covariates": (), "visit": 2.0,
+    "strategy": "copy_reference", "imputations": 5, "method": "monotone", "burn_in": 3, "thinning": 2, "seed": 2,
+    "delta": 1.0, "tipping": True, "all_arms": True, "alternative": "less", "margin": 1.0, "alpha": 0.2,
+}  # fmt: skip
+
+
 # ---- promises of an analysis
 def test_every_field_changes_an_output():
     data = trial(n=80)
@@ -247,14 +254,9 @@ def test_every_field_changes_an_output():
     data["arm"] = (DIMS, third, {"names": ["test", "control", "other"]})
     data = data.assign(z=(("replicate", "subject", "visit_z"), 2 * data["y"].values)).assign_coords(visit_z=VISITS)
     base = imputed(covariates=("site",))
-    others = {
-        "endpoint": "z", "test": "other", "control": "other", "baseline": None, "covariates": (), "visit": 2.0,
-        "strategy": "copy_reference", "imputations": 5, "method": "monotone", "burn_in": 3, "thinning": 2, "seed": 2,
-        "delta": 1.0, "tipping": True, "all_arms": True, "alternative": "less", "margin": 1.0, "alpha": 0.2,
-    }  # fmt: skip
-    assert {field.name for field in dataclasses.fields(Imputed)} == {*others, "name"}
+    assert {field.name for field in dataclasses.fields(Imputed)} == {*OTHERS, "name"}
     want = base(data)
-    for name, value in others.items():
+    for name, value in OTHERS.items():
         found = dataclasses.replace(base, **{name: value})(data)
         assert name == "tipping" or any((found[o] != want[o]).any() for o in ("estimate", "se", "p", "lower")), name
     assert "tipping_point" in dataclasses.replace(base, tipping=True)(data)

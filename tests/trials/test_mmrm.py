@@ -229,20 +229,22 @@ def test_one_visit_is_ancova():
             np.testing.assert_allclose(found[output], want[output], rtol=1e-7, err_msg=f"{name} {output}")
 
 
+OTHERS = {
+    "endpoint": "z", "test": "other", "control": "other", "baseline": None, "by_visit": (), "covariates": (),
+    "covariance": "toeplitz", "df": "kenward_roger", "visit": 4.0, "all_arms": False, "alternative": "less",
+    "margin": -2.0, "alpha": 0.2,
+}  # fmt: skip
+
+
 def test_every_field_changes_an_output():
     data = trial(n=90)
     data["age"] = (DIMS, np.random.default_rng(3).normal(60, 9, (2, 90)))
     base = mmrm(by_visit=("age",), alpha=0.05)
-    others = {
-        "endpoint": "z", "test": "other", "control": "other", "baseline": None, "by_visit": (), "covariates": (),
-        "covariance": "toeplitz", "df": "kenward_roger", "visit": 4.0, "all_arms": False, "alternative": "less",
-        "margin": -2.0, "alpha": 0.2,
-    }  # fmt: skip
-    assert {field.name for field in dataclasses.fields(Mmrm)} == {*others, "name"}
+    assert {field.name for field in dataclasses.fields(Mmrm)} == {*OTHERS, "name"}
     data["z"] = (("replicate", "subject", "visit_z"), data["y"].values * 2)
     data = data.assign_coords(visit_z=VISITS)
     want = base(data)
-    for name, value in others.items():
+    for name, value in OTHERS.items():
         found = dataclasses.replace(base, **{name: value})(data)
         assert any((found[output] != want[output]).any() for output in ("estimate", "se", "df", "p", "lower")), name
 
