@@ -20,6 +20,7 @@ from engine.streaming.progress import clock
 from trials import manifest, outcomes, results, stopping, store, streams
 from trials.block import Work, simulate_block
 from trials.calibration import Evidence, gather
+from trials.evidence.answers import plan_digest
 from trials.folder import RunFolder, open_folder
 from trials.operating import characteristics
 from trials.plan import Part, missing, parts
@@ -107,6 +108,7 @@ class Session:
             "config": self.trial.digest, "code": manifest.source_digest(), "seed": self.seed,
             "replicates": self.replicates, "overrides": list(self.by.overrides),
             "commit": manifest.git_state().get("commit"), "version": manifest.versions()["trialtwin"],
+            "plan": plan_digest(self.trial.name),
         }  # fmt: skip
         self.note("run continued" if there else "run started", new=about)
 

@@ -97,6 +97,34 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
+class Replicates:
+    """How many simulated trials are wanted under each scenario, at least, and why."""
+
+    at_least: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceData:
+    """Leave to package what was measured in real people, which a posterior holds.
+
+    Attributes
+    ----------
+    allowed
+        Whether it may be in the package.
+    licence, why
+        By which right, and why that protects the people.
+    cleared
+        Letters of classes of identifiers (45 CFR 164.514(b)(2)(i)) that were found and are none, with the reason.
+    """
+
+    allowed: bool
+    licence: str
+    why: str
+    cleared: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Assumption:
     """An assumption of the model, why it is made, and what else could be assumed."""
 
@@ -201,7 +229,7 @@ class Answers:
     scenarios
         By name, why the trial is simulated under it.
     replicates
-        Why so many replicates.
+        How many are wanted and why.
     factors
         The 13 of V&V 40 by name, as in `trials.evidence.factors.FACTORS`.
     evidence
@@ -218,6 +246,8 @@ class Answers:
         Of the reviewer.
     domains
         By measurement or endpoint of the trial, fields of SDTM that the program cannot know.
+    source_data
+        Leave to package data of real people, where a population was fitted to some.
     missing
         Fields nobody answered.
     digest, plan
@@ -235,7 +265,7 @@ class Answers:
     appropriateness: str
     assumptions: tuple[Assumption, ...]
     scenarios: Mapping[str, str]
-    replicates: str
+    replicates: Replicates
     factors: Mapping[str, Goal]
     evidence: Mapping[str, str]
     external_validation: str
@@ -246,6 +276,7 @@ class Answers:
     deviations: tuple[Deviation, ...]
     verdict: Verdict
     domains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    source_data: SourceData | None = None
     missing: tuple[str, ...] = ()
     digest: str = ""
     plan: str = ""

@@ -30,7 +30,7 @@ def model_plan(study: Study, answers: Answers) -> Document:
             [
                 *_methods(study),
                 trial.scenarios(study, answers),
-                Paragraph(f"**Number of simulated trials.** {said(answers.replicates)}"),
+                trial.iterations(answers),
             ],
         ),
         Section("Technical criteria", [criteria_planned(answers)]),

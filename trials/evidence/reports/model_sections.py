@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from trials import report_posterior, report_tables
 from trials.evidence.reports.content import CONFIGURATION, OUTCOMES, clean, grid, pictures, result, said, with_note
-from trials.evidence.reports.document import Block, Equation, Grid, Paragraph, Section, Trace
+from trials.evidence.reports.document import Block, Grid, Paragraph, Section, Trace
+from trials.evidence.reports.model_equations import equations
 
 if TYPE_CHECKING:
     from trials.evidence.answers import Answers
@@ -18,21 +19,16 @@ FROM_CONFIGURATION = Trace(CONFIGURATION, "model and population", "as configured
 
 def structure(study: Study) -> Section:
     """Equations and the typical person's parameters."""
-    from engine.interchange import write_latex
-
     model = study.trial.protocol.model
-    text = write_latex(model).replace(r"\,", r" \cdot ")
-    said_of = ", ".join(f"{output.name.replace('_', ' ')} ({output.unit})" for output in model.outputs)
     return Section(
         "Structural model",
         [
             Paragraph(f"Equations of `{model.name}` with time in {model.time}. {clean(model.reference)}"),
-            Equation(text, f"definitions, rates of change and outputs of the model {model.name}: {said_of}"),
+            *equations(model),
             grid(
                 "Parameters of the equations and a typical person's values.",
                 report_tables.model_parameters(model),
                 FROM_CONFIGURATION,
-                widths=(1.2, 2.6, 1.1, 1.1, 4.6),
             ),
         ],
     )
@@ -45,8 +41,7 @@ def population(study: Study) -> Section:
         "Each simulated trial draws these numbers anew, so that their uncertainty is part of the results."
         if protocol.uncertainty
         else "The numbers are set to their central values: the results hold no uncertainty about them, except in "
-        "scenarios "
-        "that say otherwise."
+        "scenarios that say otherwise."
     )
     return Section(
         "Population model",
@@ -57,7 +52,6 @@ def population(study: Study) -> Section:
                 "Numbers of the population with their values or priors, and where these are from.",
                 report_tables.coefficients(protocol),
                 Trace("model/priors.json", "values", "as configured", "trials.build"),
-                widths=(2.0, 2.4, 0.9, 2.0, 4.2),
             ),
         ],
     )
@@ -67,7 +61,7 @@ def _covariates(study: Study) -> list[Block]:
     table = report_tables.covariates(study.trial.protocol.population)
     if not table.rows:
         return [Paragraph("There are no covariates.")]
-    return [grid("Who enrols.", table, FROM_CONFIGURATION, widths=(1.2, 1.6, 0.8, 3.2, 3.6))]
+    return [grid("Who enrols.", table, FROM_CONFIGURATION)]
 
 
 def assumptions(answers: Answers) -> Section:

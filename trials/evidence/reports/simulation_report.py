@@ -128,7 +128,8 @@ def _iterations(study: Study, answers: Answers) -> list[Block]:
         for p in (0.025, 0.05, 0.5, 0.8, 0.9)
     ]
     return [
-        Paragraph(f"Each scenario was simulated {count:,} times. {said(answers.replicates)}"),
+        trial.iterations(answers),
+        trial.made(study, answers),
         Grid(
             f"Precision of a share of {count:,} simulated trials.",
             ("True share", "Standard error", "95 % interval"),

@@ -35,9 +35,7 @@ def statistical_plan(study: Study, answers: Answers) -> Document:
         Section(
             "Simulation plan",
             [
-                Paragraph(
-                    f"Each scenario is simulated {study.manifest['replicates']:,} times. {said(answers.replicates)}"
-                ),
+                trial.iterations(answers),
                 trial.scenarios(study, answers),
                 trial.seeds(study),
                 Paragraph("Rules that hold for all simulated trials:"),

@@ -111,6 +111,21 @@ def scenarios(study: Study, answers: Answers) -> Grid:
     return Grid("Scenarios.", head, rows, trace=trace, widths=(1.9, 2.8, 2.6, 1.4, 3.0))
 
 
+def iterations(answers: Answers) -> Paragraph:
+    """How many simulated trials are planned, and why."""
+    least = f"{answers.replicates.at_least:,.0f}" if answers.replicates.at_least is not None else said(None)
+    return Paragraph(f"At least {least} simulated trials of each scenario are planned. {said(answers.replicates.why)}")
+
+
+def made(study: Study, answers: Answers) -> Paragraph:
+    """How many simulated trials were made of those planned."""
+    count, least = study.manifest["replicates"], answers.replicates.at_least
+    short = (
+        " **That is fewer than planned**; what follows is less precise." if least is not None and count < least else ""
+    )
+    return Paragraph(f"{count:,} were made of each.{short}")
+
+
 def seeds(study: Study) -> Grid:
     """Seed, replicates and generator."""
     manifest = study.manifest
