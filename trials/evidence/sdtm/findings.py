@@ -27,6 +27,8 @@ UNITS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 """Unit of a model to that of CDISC's terminology; both are the same unit, so that no number changes."""
 NOT_DONE = "NOT DONE"
+TINY = 1e-9
+"""Numbers below it are written with an exponent."""
 MISSED, UNSIMULATED, INESTIMABLE = "VISIT MISSED", "SOLVER FAILED", "NOT ESTIMABLE"
 
 
@@ -86,8 +88,9 @@ def _measured(record: Record, visits: Visits, measurement: Measurement) -> dict[
         made["PCLLOQ"] = np.full(len(subject), limit)
     if pointed(measurement, record.plan, record.unit):
         made |= _points(record, prefix, subject, period, planned)
-    if prefix not in ("PC", "GF", "SC"):
-        made[f"{prefix}LOBXFL"] = np.where((planned + starts[period] == 0) & (status == ""), "Y", "").astype(object)
+    baseline = (planned + starts[period] == 0) & (status == "")
+    if prefix not in ("PC", "GF", "SC") and baseline.any():
+        made[f"{prefix}LOBXFL"] = np.where(baseline, "Y", "").astype(object)
     return made
 
 
@@ -122,8 +125,10 @@ def _result(values: Array, status: Array, limit: float | None) -> tuple[Array, A
 
 
 def number(value: float) -> str:
-    """Fifteen significant digits, as many as other systems keep; --STRESN has the very number."""
-    return f"{value:.15g}"
+    """Shortest digits that give the number rounded to 15 decimals; --STRESN has every bit."""
+    if value != 0 and abs(value) < TINY:
+        return f"{value:.6e}"
+    return np.format_float_positional(round(float(value), 15), trim="-")
 
 
 def _who(record: Record, finding: Finding, subject: Array) -> dict[str, Array]:
@@ -165,16 +170,16 @@ def _points(record: Record, prefix: str, subject: Array, period: Array, planned:
     names = np.asarray([point(time, record.unit) for time in times], dtype=object)
     elapsed = np.asarray([clock.duration(time, record.unit) for time in times], dtype=object)
     starts = np.asarray(record.example.course.starts)[period]
-    reference = np.asarray(
-        [
-            "START OF TREATMENT" if record.protocol.design.periods == 1 else f"DOSE OF PERIOD {one + 1}"
-            for one in period
-        ],
-        dtype=object,
-    )
-    made = {"TPT": names[place], "TPTNUM": place + 1.0, "ELTM": elapsed[place], "TPTREF": reference}
+    made = {"TPT": names[place], "TPTNUM": place + 1.0, "ELTM": elapsed[place], "TPTREF": reference(record, period)}
     made["RFTDTC"] = record.clocked(subject, starts)[0]
     return {f"{prefix}{end}": value for end, value in made.items()}
+
+
+def reference(record: Record, period: Array) -> Array:
+    """--TPTREF: from what time points are counted."""
+    if record.protocol.design.periods == 1:
+        return np.full(len(period), "START OF TREATMENT", dtype=object)
+    return np.asarray([f"DOSE OF PERIOD {one + 1}" for one in period], dtype=object)
 
 
 def _known(record: Record, visits: Visits, name: str) -> dict[str, Array]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.outcomes import NCA
 from trials.endpoints.course import Course
-from trials.evidence.sdtm.findings import INESTIMABLE, NOT_DONE, number, unit_of
+from trials.evidence.sdtm.findings import INESTIMABLE, NOT_DONE, number, reference, unit_of
 from trials.evidence.sdtm.making import joined, table
 from trials.evidence.sdtm.plan import Finding
 from trials.evidence.sdtm.record import Record
@@ -106,5 +106,6 @@ def _records(record: Record, one: Parameter) -> dict[str, Array]:
         "PPSPEC": np.full(count, finding.specimen, dtype=object),
         "TAETORD": order,
         "EPOCH": epoch,
+        "PPTPTREF": reference(record, period),
         "PPRFTDTC": record.clocked(subject, starts[period])[0],
     }

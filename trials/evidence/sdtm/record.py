@@ -102,9 +102,19 @@ class Record:
         return float(self.example.course.starts[-1]) + follow_up(self.protocol)
 
     @cached_property
+    def completed(self) -> Array:
+        """When each subject's participation ends if nothing ends it before: later than planned by a late last visit."""
+        course, last = self.example.course, np.full(len(self.subjects), self.followed)
+        for name, true in course.true.items():
+            taken = np.broadcast_to(course.times[name], true.shape)[0, self.subjects]
+            starts = np.asarray(course.starts)[: taken.shape[1]]
+            last = np.maximum(last, (taken + starts[:, None]).max(axis=(1, 2)))
+        return last
+
+    @cached_property
     def end(self) -> Array:
-        """Time at which participation ended, or the data do: planned end, leaving, death or cut-off."""
-        return np.minimum.reduce([np.full(len(self.subjects), self.followed), self.left, self.died, self.cutoff])
+        """Time at which participation ended, or the data do: completion, leaving, death or cut-off."""
+        return np.asarray(np.minimum.reduce([self.completed, self.left, self.died, self.cutoff]))
 
     @cached_property
     def elements(self) -> tuple[tuple[Element, ...], ...]:

@@ -92,7 +92,7 @@ def _sites(record: Record) -> Array:
 def subject_elements(record: Record) -> Table:
     """SE: elements of the subject's arm until participation ended."""
     rows = [
-        (place, one, order, one.start, min(one.end, float(record.end[place])))
+        (place, one, order, one.start, _element_end(record, place, order))
         for place in range(len(record.subjects))
         for order, one in enumerate(record.elements[record.armed[place]], 1)
         if one.start <= record.end[place] and (order == 1 or one.start < record.end[place])
@@ -112,6 +112,12 @@ def subject_elements(record: Record) -> Table:
         "SEENDY": end_day,
     }
     return table("SE", record.study, values)
+
+
+def _element_end(record: Record, place: int, order: int) -> float:
+    """End of an element of a subject; the last one ends with participation."""
+    planned, end = record.elements[record.armed[place]], float(record.end[place])
+    return end if order == len(planned) else min(planned[order - 1].end, end)
 
 
 def subject_visits(record: Record, visits: Visits, found: Iterable[Table]) -> Table:
@@ -200,7 +206,7 @@ def _ended(record: Record, place: int) -> tuple[str, str] | None:
                 about = record.plan.events[event.name]
                 return about.term, about.decode
         raise TrialError(f"sdtm: {record.names[place]} left the study, and no intercurrent event says why")
-    return ("COMPLETED", "COMPLETED") if end == record.followed else None
+    return ("COMPLETED", "COMPLETED") if end == record.completed[place] else None
 
 
 def clinical_events(record: Record) -> Table | None:
