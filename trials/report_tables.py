@@ -107,6 +107,7 @@ def plan(protocol: Protocol) -> Table:
     rows += [("endpoint", e.name, f"{type(e).__name__}: {settings(e, leave=('name',))}") for e in protocol.endpoints]
     rows += conduct_rows(protocol, settings)
     rows += [("analysis", a.name, f"{type(a).__name__}: {settings(a, leave=('name',))}") for a in protocol.analyses]
+    rows += [] if protocol.costs is None else [("costs", "Prices", settings(protocol.costs))]
     rows += [("solver", type(protocol.solver).__name__, settings(protocol.solver))]
     return Table(("", "Name", "Settings"), tuple(rows))
 

@@ -32,6 +32,8 @@ def outcomes(trial: Trial, parts: Sequence[Arrays]) -> xr.Dataset:
     coords = {"scenario": [scenario.name for scenario in trial.scenarios], "replicate": np.arange(_count(parts[0]))}
     made = xr.Dataset(data, coords=coords | _of_analyses(trial.protocol))
     made["duration"].attrs["units"] = trial.protocol.model.time
+    if "cost" in made and trial.protocol.costs is not None:
+        made["cost"].attrs["units"] = trial.protocol.costs.unit
     return made
 
 

@@ -40,7 +40,7 @@ ANALYSES = {
                 "doses": [0, 10, 60, 100], "models": [["linear"]], "delta": 2.0, "alternative": "less", "alpha": 0.3,
                 "selection": "average", "share": 0.5},
 }  # fmt: skip
-BASES = {"equivalence": {"lower": -5.0, "upper": 5.0}}
+BASES = {"equivalence": {"lower": 0.5, "upper": 5.0}}
 """Where the file's own values would hide a change."""
 DESIGNS = {
     "parallel": {"arms": ("two", "one"), "n": 36, "allocation": [2, 1], "block": 8},
