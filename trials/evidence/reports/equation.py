@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from trials.errors import TrialError
 
 _LETTERS = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
+    "omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
 )
-GREEK = dict(zip(_LETTERS.split(), "αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΠΣΦΨΩ", strict=True))
+GREEK = dict(zip(_LETTERS.split(), "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", strict=True))
 FUNCTIONS = frozenset({"exp", "ln", "log", "sin", "cos", "tan", "tanh", "min", "max"})
 OPERATORS = {
     "times": "×", "cdot": "⋅", "vee": "∨", "wedge": "∧", "le": "≤", "ge": "≥", "ne": "≠", "neg": "¬", "sim": "∼",
