@@ -1,7 +1,7 @@
 """One block of subjects, from parameters and doses to outputs: the unit of work that travels to a worker."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -167,17 +167,22 @@ def _sound(schedule: Schedule, given: Administration, covariates: Covariates | N
 
 def _solve(block: Block, steps: Timeline) -> Trajectory:
     if block.covariates is None:
-        return block.solver.solve(replace(problem(block, steps), observed=_observed(block.model).states))
+        return block.solver.solve(problem(block, steps, observed_states(block.model)))
     return stretches.solve(block.solver, block.model, block.parameters, block.covariates, steps)
 
 
-def problem(block: Block, steps: Timeline) -> Problem:
+def problem(block: Block, steps: Timeline, observed: tuple[int, ...] | None = None) -> Problem:
     """What the solver is given, with the parameters of the first stretch; every subject begins at its initial state."""
     parameters = block.parameters
     if block.covariates is not None:
         parameters = stretches.during(parameters, block.covariates, 0)
     initial = initial_states(block.model, parameters, block.subjects)
-    return Problem(block.model, parameters, initial, initial.copy(), steps, np.zeros(block.subjects))
+    return Problem(block.model, parameters, initial, initial.copy(), steps, np.zeros(len(initial)), observed)
+
+
+def observed_states(model: Model) -> tuple[int, ...]:
+    """Positions of the states that outputs are computed from."""
+    return _observed(model).states
 
 
 def observe(block: Block, states: Floats, time: Floats) -> dict[str, Floats]:
@@ -191,9 +196,20 @@ def observe(block: Block, states: Floats, time: Floats) -> dict[str, Floats]:
     known |= {block.model.state_names[state]: states[:, :, n] for n, state in enumerate(held)}
     known |= {"t": time} if "t" in names else {}
     if spread:
-        known = {name: np.array(np.broadcast_to(values, shape), order="C") for name, values in known.items()}
+        known = {name: _spread(values, shape) for name, values in known.items()}
     found = equations.outputs(block.model, ARRAYS, known.pop("t", 0.0), known, {})
-    return {name: np.broadcast_to(np.asarray(value, dtype=np.float64), shape) for name, value in found.items()}
+    return {name: _wide(np.asarray(value, dtype=np.float64), shape) for name, value in found.items()}
+
+
+def _spread(values: Floats, shape: tuple[int, ...]) -> Floats:
+    """Copy that lies side by side in memory."""
+    found = np.empty(shape)
+    found[:] = values
+    return found
+
+
+def _wide(values: Floats, shape: tuple[int, ...]) -> Floats:
+    return values if values.shape == shape else np.broadcast_to(values, shape)
 
 
 class _Observed(NamedTuple):

@@ -17,8 +17,10 @@ type Floats = NDArray[np.float64]
 def initial_states(model: Model, parameters: Mapping[str, Floats], subjects: int) -> Floats:
     """Value of each state before any dose, (subject, state)."""
     found = equations.initial(model, ARRAYS, parameters)
-    initial = np.stack([np.broadcast_to(found[name], (subjects,)) for name in model.state_names], axis=1)
-    return np.ascontiguousarray(initial, dtype=np.float64)
+    initial = np.zeros((subjects, len(model.states)))
+    for n, name in enumerate(model.state_names):
+        initial[:, n] = found[name]
+    return initial
 
 
 def administration(model: Model, parameters: Mapping[str, Floats], subjects: int) -> Administration:

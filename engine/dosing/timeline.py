@@ -36,7 +36,7 @@ class SteadyState:
     phase: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Timeline:
     """Nodes a solver steps through, in time; at each, in this order: reset, steady state, jump, rate, sample.
 

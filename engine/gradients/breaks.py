@@ -17,6 +17,7 @@ from engine.gradients.switching import gained
 from engine.gradients.variational import Variational
 from engine.models import equations
 from engine.models.algebras.arrays import ARRAYS
+from engine.remembering import remembered
 from engine.solvers.base import Problem, Solver, Trajectory
 from engine.status import Status
 
@@ -29,7 +30,8 @@ def solve(
     Where parameters change with time (``covariates``), the problem has those of the first stretch.
     """
     if covariates is None and not course.breaks.any():
-        return solver.solve(replace(problem, timeline=course.timeline))
+        here = problem.timeline is course.timeline
+        return solver.solve(problem if here else replace(problem, timeline=course.timeline))
     return _Walk(problem, solver, system, course, covariates).go()
 
 
@@ -39,6 +41,52 @@ class _Ends(NamedTuple):
     node: Integers
     goes_on: Flags
     stretch: Integers
+
+
+class _Piece(NamedTuple):
+    """Nodes from break to break, where they end, and which samples they have, (subject, sample)."""
+
+    timeline: Timeline
+    end: _Ends
+    seen: Flags
+
+
+@remembered
+def _pieces(course: Course, subjects: int) -> tuple[_Piece, ...]:
+    """Pieces of a course, in time."""
+    timeline = _rows(_without_settled_resets(course), subjects)
+    first, start, found = np.zeros(subjects, dtype=np.int64), timeline.start, []
+    for end in _ends(course, timeline):
+        piece = _until(timeline.part(first, end.node), timeline, end, start)
+        seen = np.any(piece.slot[:, :, None] == np.arange(piece.samples), axis=1)
+        found.append(_Piece(piece, end, seen))
+        first, start = end.node, piece.time[:, -1]
+    return tuple(found)
+
+
+def _without_settled_resets(course: Course) -> Timeline:
+    """Leave out resets of nodes with a steady state, which are done before it."""
+    timeline = course.timeline
+    resets = timeline.resets
+    for one in course.settlings:
+        resets = resets & ~one.nodes(timeline)
+    return replace(timeline, resets=resets)
+
+
+def _ends(course: Course, timeline: Timeline) -> Iterator[_Ends]:
+    """Where each piece ends: at a break, which lies in the stretch of its node, or after the end of a stretch."""
+    count, width = timeline.time.shape
+    stops = np.full((count, 0), width)
+    if timeline.stops is not None:
+        stops = np.broadcast_to(timeline.stops[:, :-1], (count, timeline.stops.shape[1] - 1))
+    places = np.where(course.breaks, np.arange(width), width)
+    both = np.concatenate([2 * stops, 2 * places + 1], axis=1)
+    both = np.sort(np.where(both < 2 * width, both, 2 * width + 1), axis=1)
+    both = np.append(both, np.full((count, 1), 2 * width + 1), axis=1)
+    stretch = np.zeros(count, dtype=np.int64)
+    for column in both[:, : int(np.max(np.sum(both < 2 * width, axis=1), initial=0)) + 1].T:
+        yield _Ends(column // 2, column % 2 == 1, stretch)
+        stretch = stretch + (column % 2 == 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -54,31 +102,12 @@ class _Walk:
 
         At the end of a stretch nothing is done, but what follows has the parameters of the next.
         """
-        timeline = _rows(self._without_settled_resets(), self.problem.subjects)
-        found = _begin(self.problem, timeline.samples)
-        first, start = np.zeros(self.problem.subjects, dtype=np.int64), timeline.start
-        for end in self._ends(timeline):
-            self.problem = self._during(end.stretch)
-            piece = _until(timeline.part(first, end.node), timeline, end, start)
+        found = _begin(self.problem, self.course.timeline.samples)
+        for piece in _pieces(self.course, self.problem.subjects):
+            self.problem = self._during(piece.end.stretch)
             found = self._stretch(found, piece)
-            found = self._break(found, np.where(end.goes_on, end.node, timeline.time.shape[1]))
-            first, start = end.node, piece.time[:, -1]
+            found = self._break(found, np.where(piece.end.goes_on, piece.end.node, self.course.timeline.time.shape[1]))
         return found
-
-    def _ends(self, timeline: Timeline) -> Iterator[_Ends]:
-        """Where each piece ends: at a break, which lies in the stretch of its node, or after the end of a stretch."""
-        count, width = self.problem.subjects, timeline.time.shape[1]
-        stops = np.full((count, 0), width)
-        if timeline.stops is not None:
-            stops = np.broadcast_to(timeline.stops[:, :-1], (count, timeline.stops.shape[1] - 1))
-        places = np.where(self.course.breaks, np.arange(width), width)
-        both = np.concatenate([2 * stops, 2 * places + 1], axis=1)
-        both = np.sort(np.where(both < 2 * width, both, 2 * width + 1), axis=1)
-        both = np.append(both, np.full((count, 1), 2 * width + 1), axis=1)
-        stretch = np.zeros(count, dtype=np.int64)
-        for column in both[:, : int(np.max(np.sum(both < 2 * width, axis=1), initial=0)) + 1].T:
-            yield _Ends(column // 2, column % 2 == 1, stretch)
-            stretch = stretch + (column % 2 == 0)
 
     def _during(self, stretch: Integers) -> Problem:
         """The problem with the parameters of a stretch of each subject."""
@@ -88,22 +117,14 @@ class _Walk:
         initial = initial_states(self.problem.model, parameters, self.problem.subjects)
         return replace(self.problem, parameters=parameters, initial=initial)
 
-    def _without_settled_resets(self) -> Timeline:
-        """Leave out resets of nodes with a steady state, which are done before it."""
-        timeline = self.course.timeline
-        resets = timeline.resets
-        for one in self.course.settlings:
-            resets = resets & ~one.nodes(timeline)
-        return replace(timeline, resets=resets)
-
-    def _stretch(self, so_far: Trajectory, piece: Timeline) -> Trajectory:
+    def _stretch(self, so_far: Trajectory, piece: _Piece) -> Trajectory:
         sound = so_far.status == Status.ok
         state = np.where(sound[:, None], so_far.state, self.problem.initial)
-        step = replace(self.problem, state=state, timeline=piece, largest=so_far.largest)
+        step = replace(self.problem, state=state, timeline=piece.timeline, largest=so_far.largest)
         found = self.solver.solve(step)
-        seen = np.any(piece.slot[:, :, None] == np.arange(piece.samples), axis=1)[:, :, None]
+        samples = np.where(piece.seen[:, :, None], found.samples, so_far.samples)
         status = np.where(sound, found.status, so_far.status).astype(np.int8)
-        return _sound(Trajectory(np.where(seen, found.samples, so_far.samples), found.state, status, found.largest))
+        return _sound(Trajectory(samples, found.state, status, found.largest))
 
     def _break(self, found: Trajectory, node: Integers) -> Trajectory:
         """Let arriving boluses and steady states act on states and derivatives."""
@@ -183,7 +204,8 @@ def _sound(found: Trajectory) -> Trajectory:
 
 
 def _begin(problem: Problem, samples: int) -> Trajectory:
-    unseen = np.full((problem.subjects, samples, problem.state.shape[1]), np.nan)
+    states = problem.state.shape[1] if problem.observed is None else len(problem.observed)
+    unseen = np.full((problem.subjects, samples, states), np.nan)
     status = np.zeros(problem.subjects, dtype=np.int8)
     return Trajectory(unseen, problem.state.copy(), status, problem.largest)
 

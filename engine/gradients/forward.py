@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.block import Block, observe, prepare, problem
+from engine.block import Block, observe, observed_states, prepare, problem
 from engine.dosing.arrivals import Administration
 from engine.dosing.schedule import Floats, Integers
 from engine.errors import DataError
@@ -76,7 +76,9 @@ def _prepare(task: Task) -> tuple[NDArray[np.int8], Administration | None]:
     block = task.block
     if task.course is None:
         return prepare(block)
-    finite = np.all(np.isfinite(np.stack([*block.parameters.values()])), axis=0)
+    finite = np.ones(block.subjects, dtype=bool)
+    for values in block.parameters.values():
+        finite &= np.isfinite(values)
     for values in () if block.covariates is None else block.covariates.values.values():
         finite &= np.all(np.isfinite(values), axis=1)
     return np.where(finite, Status.ok, Status.bad_parameter).astype(np.int8), None
@@ -90,33 +92,42 @@ def _solve(task: Task, given: Administration | None, system: Variational, names:
         way = course(block, given, system, whole)
     if way is None:
         raise AssertionError("a task without a course has doses that are laid out")
-    solved = solve(problem(whole, way.timeline), block.solver, system, way, whole.covariates)
+    asked = problem(whole, way.timeline, observed_states(whole.model))
+    solved = solve(asked, block.solver, system, way, whole.covariates)
     found = observe(whole, solved.samples, block.samples.time)
-    wanted = ~np.isnan(block.samples.time)
-    finite = np.all(np.isfinite(np.stack([*found.values()])) | ~wanted, axis=(0, 2))
-    status = np.where((solved.status == Status.ok) & ~finite, Status.diverged, solved.status).astype(np.int8)
-    values = {name: np.array(found[name]) for name in names}
-    shape = (*status.shape, block.samples.time.shape[1], len(system.wrt))
-    slopes = {name: np.empty(shape) for name in names}
-    for name, slope in slopes.items():
-        for n, q in enumerate(system.wrt):
-            slope[:, :, n] = found[system.slopes[name, q]] / units[q][:, None]
-    for part in (*values.values(), *slopes.values()):
-        part[status != Status.ok] = np.nan
-    return Derived(values, slopes, status)
+    shape = (block.subjects, block.samples.time.shape[1])
+    rows = np.empty((len(names), 1 + len(system.wrt), *shape))
+    for own, name in zip(rows, names, strict=True):
+        for row, one in zip(own, (name, *(system.slopes[name, q] for q in system.wrt)), strict=True):
+            row[:] = found[one]
+    status = _checked(solved.status, rows, block.samples.time)
+    rows[:, 1:] /= units[:, :, None]
+    if status.any():
+        rows[:, :, status != Status.ok] = np.nan
+    slopes = {name: own[1:].transpose(1, 2, 0) for name, own in zip(names, rows, strict=True)}
+    return Derived({name: own[0] for name, own in zip(names, rows, strict=True)}, slopes, status)
 
 
-def _whole(task: Task, system: Variational) -> tuple[Block, dict[str, Floats]]:
-    """Block of the variational equations; scale of each parameter, (subject)."""
+def _checked(status: NDArray[np.int8], rows: Floats, time: Floats) -> NDArray[np.int8]:
+    """Status of each subject, diverged where a number wanted, (..., subject, sample), is none."""
+    finite = np.isfinite(rows)
+    if finite.all():
+        return status
+    fine = np.all(finite | np.isnan(time), axis=(0, 1, 3))
+    return np.where((status == Status.ok) & ~fine, Status.diverged, status).astype(np.int8)
+
+
+def _whole(task: Task, system: Variational) -> tuple[Block, Floats]:
+    """Block of the variational equations; scale of each parameter, (parameter, subject)."""
     block, covariates = task.block, task.block.covariates
-    units = {q: _scale(_some(task, q)) for q in system.wrt}
-    scales = {system.scales[q]: unit for q, unit in units.items()}
+    units = _scale(np.stack([_some(task, q) for q in system.wrt]) if system.wrt else np.empty((0, block.subjects)))
+    scales = dict(zip(system.scales.values(), units, strict=True))
     parameters = {name: np.ascontiguousarray(values) for name, values in block.parameters.items()}
     if covariates is None or task.moving is None:
-        return replace(block, model=system.model, parameters=parameters | scales), units
-    moving = {system.scales[q]: task.moving[q] * unit[:, None] for q, unit in units.items()}
+        return Block(system.model, block.solver, parameters | scales, block.schedule, block.samples, covariates), units
+    moving = {name: task.moving[q] * scales[name][:, None] for q, name in system.scales.items()}
     known = replace(covariates, values={**covariates.values, **moving})
-    return replace(block, model=system.model, parameters=parameters, covariates=known), units
+    return Block(system.model, block.solver, parameters, block.schedule, block.samples, known), units
 
 
 def _some(task: Task, q: str) -> Floats:

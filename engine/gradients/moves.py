@@ -59,7 +59,7 @@ class Settling(NamedTuple):
         return Settling(SteadyState(*rows), slopes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Course:
     """A timeline of states and derivatives.
 

@@ -6,7 +6,7 @@ is given an operation that solves without them.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -28,8 +28,10 @@ from engine.gradients.continuity import check
 from engine.gradients.forward import Task
 from engine.gradients.moves import Course, fixed
 from engine.gradients.parameters import Given, is_free, read_parameters
+from engine.gradients.places import Entries, Results
 from engine.gradients.records import Observed
 from engine.models.specification import Model
+from engine.remembering import remembered
 from engine.solvers.base import Solver
 
 
@@ -70,7 +72,7 @@ class Copies:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Work:
     """What is solved each time.
 
@@ -105,7 +107,7 @@ class Work:
         if not fixed(self.model, self.names):
             return self
         people = int(self.observed.people.max(initial=0)) + 1
-        block = self._block(np.ones((people, sum(self._widths))), self.copies)
+        block = self._block(np.ones((people, sum(self._widths))), derive=True)
         return replace(self, course=forward.fixed_course(block, self.wrt, self.observed.outputs))
 
     @property
@@ -115,71 +117,90 @@ class Work:
     @property
     def columns(self) -> list[int]:
         """Columns that are differentiated by."""
-        each = zip(self._starts.items(), self._widths, strict=True)
+        each = zip(self.starts.items(), self._widths, strict=True)
         found = {name: range(start, start + width) for (name, start), width in each}
         return [column for name in self.wrt for column in found[name]]
 
     @property
-    def _starts(self) -> dict[str, int]:
+    def starts(self) -> dict[str, int]:
         """First column of each of ``names``."""
         return dict(zip(self.names, np.cumsum([0, *self._widths]).tolist(), strict=False))
 
     def values(self, theta: Floats) -> Floats:
         """Predictions, (row), of parameters (subject, column)."""
-        return self._pick(blocks.simulate(self._block(theta, self.plain)).values, self.observed.row)
+        found = blocks.simulate(self._block(theta, derive=False)).values
+        return _values(self).pick([found[name] for name in self.observed.outputs])
 
     def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
         """Predictions, (row), and their derivatives, (row, column differentiated by)."""
-        block, copies, row = self._block(theta, self.copies), self.copies, self.observed.row
-        found = forward.differentiate(Task(block, self.wrt, self.observed.outputs, self.course, self._moving()))
-        first = np.searchsorted(copies.course, np.arange(len(self.observed.people)))
-        result, column = np.zeros((len(row), len(self.columns))), 0
-        every = np.searchsorted(copies.course, row, side="right") - first[row]
-        again = np.repeat(np.arange(len(row)), every)
-        copy = first[row][again] + np.arange(len(again)) - np.repeat(np.cumsum(every) - every, every)
-        slopes = self._pick(found.slopes, copy, again)
+        block, outputs = self._block(theta, derive=True), self.observed.outputs
+        found = forward.differentiate(Task(block, self.wrt, outputs, self.course, _moving(self)))
+        values, where, copies = (found.values[name] for name in outputs), _copied(self), self.copies
+        slopes = where.slopes.pick([found.slopes[name] for name in outputs])
+        if not self.occasions:
+            return where.values.pick([*values]), slopes
+        result, column = np.zeros((len(self.observed.row), len(self.columns))), 0
         for n, name in enumerate(self.wrt):
             if width := self.occasions.get(name):
-                result[again, column + copies.own[copy]] = slopes[:, n]
+                result[where.row, column + copies.own[where.copy]] = slopes[:, n]
             else:
-                result[:, column] = slopes[copies.first[copy], n]
+                result[:, column] = slopes[copies.first[where.copy], n]
             column += width or 1
-        return self._pick(found.values, first[row]), result
+        return where.values.pick([*values]), result
 
-    def _block(self, theta: Floats, copies: Copies) -> Block:
-        own, count = theta[self.observed.people[copies.course]], len(copies.course)
-        known = {name: np.full((count, 1), value) for name, value in self.fixed.items()}
-        known |= copies.stretches.values
-        for name, start in self._starts.items():
-            column = start + (copies.occasion if name in self.occasions else np.zeros((count, 1), dtype=np.int64))
-            known[name] = np.take_along_axis(own, column, axis=1)
-        width = copies.stretches.until.shape[1]
-        steady = {n: np.ascontiguousarray(known[n][:, 0]) for n in self.model.parameter_names if known[n].shape[1] == 1}
-        if width == 1:
-            return Block(self.model, self.solver, steady, copies.schedule, copies.samples)
-        changing = {name: values for name, values in known.items() if name not in steady}
-        covariates = replace(copies.stretches, values=changing)
+    def _block(self, theta: Floats, *, derive: bool) -> Block:
+        copies = self.copies if derive else self.plain
+        steady, changing = _entries(self, derive).read(theta)
+        covariates = None if copies.stretches.until.shape[1] == 1 else replace(copies.stretches, values=changing)
         return Block(self.model, self.solver, steady, copies.schedule, copies.samples, covariates)
 
-    def _moving(self) -> dict[str, Floats] | None:
-        """Whether each copy is differentiated by a parameter in each of its stretches, (copy, stretch)."""
-        copies = self.copies
-        if copies.stretches.until.shape[1] == 1:
-            return None
-        here = (copies.occasion == copies.own[:, None]).astype(np.float64)
-        shared = np.where(copies.first[:, None], np.ones_like(here), 0.0)
-        return {name: here if name in self.occasions else shared for name in self.wrt}
 
-    def _pick(self, values: Mapping[str, Floats], course: Integers, rows: Integers | None = None) -> Floats:
-        """Values of what is asked for, (row, ...), of these courses; all rows, or those named."""
-        chosen = np.arange(len(course)) if rows is None else rows
-        kind, slot = self.observed.kind[chosen], self.observed.slot[chosen]
-        each = [values[name] for name in self.observed.outputs]
-        found = np.empty((len(course), *each[0].shape[2:]))
-        for number, one in enumerate(each):
-            mine = np.flatnonzero(kind == number)
-            found[mine] = one[course[mine], slot[mine]]
-        return found
+@remembered
+def _entries(work: Work, derive: bool) -> Entries:
+    """Where the parameters of each course come from."""
+    copies = work.copies if derive else work.plain
+    columns = {name: (start, name in work.occasions) for name, start in work.starts.items()}
+    subject = work.observed.people[copies.course]
+    return Entries.of(subject, copies.occasion, columns, work.fixed, copies.stretches.values)
+
+
+@remembered
+def _moving(work: Work) -> dict[str, Floats] | None:
+    """Whether each copy is differentiated by a parameter in each of its stretches, (copy, stretch)."""
+    copies = work.copies
+    if copies.stretches.until.shape[1] == 1:
+        return None
+    here = (copies.occasion == copies.own[:, None]).astype(np.float64)
+    shared = np.where(copies.first[:, None], np.ones_like(here), 0.0)
+    return {name: here if name in work.occasions else shared for name in work.wrt}
+
+
+@remembered
+def _values(work: Work) -> Results:
+    """Where predictions without derivatives are."""
+    seen = work.observed
+    return Results.of(seen.row, seen.slot, seen.kind, len(seen.outputs))
+
+
+class _Copied(NamedTuple):
+    """Where predictions and derivatives of copies are, and the row and the copy of each derivative."""
+
+    values: Results
+    slopes: Results
+    row: Integers
+    copy: Integers
+
+
+@remembered
+def _copied(work: Work) -> _Copied:
+    """Each row has its derivatives from all copies of its course, its prediction from the first."""
+    seen, course = work.observed, work.copies.course
+    first = np.searchsorted(course, np.arange(len(seen.people)))
+    every = np.searchsorted(course, seen.row, side="right") - first[seen.row]
+    row = np.repeat(np.arange(len(seen.row)), every)
+    copy = first[seen.row][row] + np.arange(len(row)) - np.repeat(np.cumsum(every) - every, every)
+    values = Results.of(first[seen.row], seen.slot, seen.kind, len(seen.outputs))
+    return _Copied(values, Results.of(copy, seen.slot[row], seen.kind[row], len(seen.outputs)), row, copy)
 
 
 class Solve(Op):

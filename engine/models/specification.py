@@ -52,7 +52,8 @@ class Output:
 class Model:
     """Equations of a drug or a disease, read and checked by :func:`engine.models.loading.load_model`.
 
-    ``let`` is in an order in which each entry uses only earlier ones; ``derivatives`` follow ``states``.
+    ``let`` is in an order in which each entry uses only earlier ones; ``derivatives`` follow ``states``. The names are
+    those that a set of parameters must have, that a dose may go into, and of what a simulation returns.
     """
 
     name: str
@@ -63,11 +64,16 @@ class Model:
     let: tuple[tuple[str, Expression], ...]
     derivatives: tuple[tuple[str, Expression], ...]
     outputs: tuple[Output, ...]
+    parameter_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    state_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    output_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Remember the hash: whatever is found from a model is kept under it."""
+        """Remember the hash, under which whatever is found from a model is kept, and names, asked for all the time."""
         object.__setattr__(self, "_hash", hash(self._declared))
+        for kind in ("parameter", "state", "output"):
+            object.__setattr__(self, f"{kind}_names", tuple(one.name for one in getattr(self, f"{kind}s")))
 
     def __hash__(self) -> int:
         """Equal models have equal hashes."""
@@ -80,21 +86,6 @@ class Model:
     @property
     def _declared(self) -> tuple[Any, ...]:
         return tuple(getattr(self, one.name) for one in fields(self) if one.init)
-
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        """Names a set of parameters must have."""
-        return tuple(parameter.name for parameter in self.parameters)
-
-    @property
-    def state_names(self) -> tuple[str, ...]:
-        """Names a dose may go into."""
-        return tuple(state.name for state in self.states)
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of what a simulation returns."""
-        return tuple(output.name for output in self.outputs)
 
     @property
     def units(self) -> dict[str, str]:

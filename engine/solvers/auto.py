@@ -1,6 +1,7 @@
 """Choosing a solver from the model's own equations, and for each subject from how its solution goes."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,9 @@ class EachSubject(Solver):
         """States at the samples, by the method that suits each subject."""
         cycles.check(problem.model, problem.timeline, self.name)
         left = self._foreseen(problem)
-        calm = np.flatnonzero(~left)
-        if not calm.size:
+        if left.all():
             return blocks.solve(problem, self.stiff.method())[0]._replace(left=left)
+        calm = np.flatnonzero(~left)
         found, left[calm] = blocks.solve(problem.take(calm), self.series.method(self.probe))
         if not left.any():
             return found._replace(left=left)
@@ -67,11 +68,16 @@ class EachSubject(Solver):
     def _foreseen(self, problem: Problem) -> NDArray[np.bool_]:
         """Who is stiff from the start, (subject)."""
         model, nodes = problem.model, problem.timeline.time.shape[1]
-        form = shape(model) if self.series.exact_linear else None
-        numeric = [n for n in range(len(model.states)) if form is None or n not in form.states]
         if not nodes or switches(model):
             return np.zeros(problem.subjects, dtype=bool)
-        return stiffness.steps(problem, numeric) > self.probe
+        return stiffness.steps(problem, _numeric(model, exact=self.series.exact_linear)) > self.probe
+
+
+@lru_cache(maxsize=64)
+def _numeric(model: Model, *, exact: bool) -> tuple[int, ...]:
+    """States that are carried by steps, where a linear part is carried exactly or not."""
+    form = shape(model) if exact else None
+    return tuple(n for n in range(len(model.states)) if form is None or n not in form.states)
 
 
 def _together(left: NDArray[np.bool_], calm: NDArray[np.int64], found: Trajectory, part: Trajectory) -> Trajectory:

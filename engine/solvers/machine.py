@@ -224,16 +224,17 @@ class Kernel:
 
     def __call__(self, *arguments: "NDArray[Any] | int") -> None:
         """Run on these arguments, in the order of the writer's fields; other threads go on meanwhile."""
-        given = table(*arguments)  # a name keeps it while the kernel runs
-        _FUNCTION(self.address)(given.ctypes.data)
+        # A name keeps the table while the kernel runs.
+        given = np.asarray([one if isinstance(one, int) else address(one) for one in arguments], np.int64)
+        _FUNCTION(self.address)(address(given))
 
 
 _FUNCTION = CFUNCTYPE(None, c_void_p)
 
 
-def table(*arguments: "NDArray[Any] | int") -> NDArray[np.int64]:
-    """Whole numbers, and addresses of arrays, as a kernel is given them; the arrays have to be kept."""
-    arrays = [value for value in arguments if not isinstance(value, int)]
-    if not all(value.flags.c_contiguous for value in arrays):
+def address(values: NDArray[Any]) -> int:
+    """Where an array lies, which has to be kept while a kernel reads it."""
+    if not values.flags.c_contiguous:
         raise ValueError("a kernel reads arrays in the order of C")
-    return np.asarray([value if isinstance(value, int) else value.ctypes.data for value in arguments], np.int64)
+    found: int = values.__array_interface__["data"][0]  # a third of the time of its `ctypes`
+    return found

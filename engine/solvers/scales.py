@@ -17,7 +17,6 @@ from engine.models.algebras.arrays import ARRAYS
 from engine.models.expression import Expression, Number
 from engine.models.specification import Model
 from engine.models.structure import jacobian
-from engine.models.tape import tape
 from engine.solvers.base import Problem
 
 type Floats = NDArray[np.float64]
@@ -55,21 +54,28 @@ def sizes(
         States that are dosed: those in the same unit are as large as the dose; a state that begins away from 0 is as
         large as there; any other is where its derivative would let it settle.
     """
-    units = {model.states[n].unit for n in into}
     size = np.abs(initial)
-    for n, state in enumerate(model.states):
-        if state.unit in units:
-            size[n] = np.maximum(size[n], dose)
-    unknown = [n for n in scaled(model) if not np.all(size[n] > 0)]
-    if unknown:
+    like_doses, fixed = _counted(model, into)
+    for n in like_doses:
+        size[n] = np.maximum(size[n], dose)
+    known = (size > 0).all(axis=1)
+    known[fixed] = True
+    if not known.all():
         with np.errstate(all="ignore"):
-            for n, found in _settled(model, parameters, size, unknown).items():
+            for n, found in _settled(model, parameters, size, np.flatnonzero(~known).tolist()).items():
                 size[n] = np.where(size[n] > 0, size[n], found)
     size = power_of_two(np.where(np.isfinite(size), size, 0.0))
-    size = np.where(size > 0, size, 1.0)
-    fixed = sorted(set(range(len(model.states))) - set(scaled(model)))
+    size[size == 0] = 1.0
     size[fixed] = 1.0
     return size
+
+
+@lru_cache(maxsize=64)
+def _counted(model: Model, into: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """States in the unit of one of these, and those that are not counted."""
+    units = {model.states[n].unit for n in into}
+    like_doses = [n for n, state in enumerate(model.states) if state.unit in units]
+    return like_doses, sorted(set(range(len(model.states))) - set(scaled(model)))
 
 
 class Growth(NamedTuple):
@@ -101,10 +107,13 @@ def _diagonal(model: Model) -> tuple[Expression, ...]:
 
 def _settled(model: Model, parameters: Mapping[str, Floats], size: Floats, unknown: list[int]) -> dict[int, Floats]:
     """Derivative over the rate of decay, where the other states have their sizes."""
-    states, time = dict(zip(model.state_names, size, strict=True)), np.zeros(size.shape[1])
-    names = {**parameters, **states, "t": time}
-    slopes = list(equations.derivatives(model, ARRAYS, time, states, parameters).values())
-    own = tape(_diagonal(model)).play(names, ARRAYS)
-    decay = np.abs([np.broadcast_to(value, time.shape) for value in own])
+    names = {**parameters, **dict(zip(model.state_names, size, strict=True)), "t": np.zeros(size.shape[1])}
+    wanted = tuple(model.derivatives[n][1] for n in unknown)
+    found = equations.evaluate_all(model, (*wanted, *_diagonal(model)), ARRAYS, names)
+    decay = np.empty_like(size)
+    for row, value in zip(decay, found[len(wanted) :], strict=True):
+        np.abs(value, out=row)
     usual = np.min(np.where(np.isfinite(decay) & (decay > 0), decay, np.inf), axis=0)
-    return {n: np.abs(slopes[n]) / np.where(decay[n] > 0, decay[n], usual) for n in unknown}
+    return {
+        n: np.abs(slope) / np.where(decay[n] > 0, decay[n], usual) for n, slope in zip(unknown, found, strict=False)
+    }

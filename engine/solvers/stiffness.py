@@ -7,17 +7,20 @@ between states that feed each other (Golub GH, Van Loan CF. Matrix Computations.
 
 from collections.abc import Collection
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from engine.dosing.timeline import Timeline
 from engine.models.algebras.arrays import ARRAYS
 from engine.models.calculus import ZERO
 from engine.models.specification import Model
 from engine.models.structure import Matrix, jacobian
-from engine.models.tape import tape
+from engine.models.tape import Tape, tape
+from engine.remembering import remembered
 from engine.solvers.base import Problem
 from engine.solvers.stepping.itinerary import itinerary
 
@@ -43,13 +46,19 @@ def steps(problem: Problem, states: Collection[int]) -> Floats:
         Those the method carries by steps.
     """
     start = problem.state.T.copy()
-    jump = np.max(problem.timeline.jump, axis=1, initial=0.0)
-    for number, state in enumerate(problem.timeline.into):
-        start[state] += jump[:, number]
+    for state, dose in _largest_doses(problem.timeline):
+        start[state] += dose
     with np.errstate(all="ignore"):
         decay = -_largest(problem, start, tuple(states))
-        found = decay * _longest(problem) / _REACH
+        found = decay * _longest(problem.timeline, problem.subjects) / _REACH
     return np.where(np.isfinite(found) & (found > 0), found, 0.0)
+
+
+@remembered
+def _largest_doses(timeline: Timeline) -> tuple[tuple[int, Floats], ...]:
+    """Each state that is dosed, and its largest dose, (row or subject)."""
+    jump = np.max(timeline.jump, axis=1, initial=0.0)
+    return tuple((state, jump[:, number]) for number, state in enumerate(timeline.into))
 
 
 @lru_cache(maxsize=64)
@@ -63,24 +72,31 @@ def _components(model: Model, states: tuple[int, ...]) -> tuple[Matrix, ...]:
     return tuple(dict.fromkeys(one for one in found if one != ((ZERO,),)))
 
 
+@lru_cache(maxsize=64)
+def _tape(model: Model, states: tuple[int, ...]) -> Tape:
+    """Entries of the blocks, in order."""
+    return tape(tuple(entry for block in _components(model, states) for row in block for entry in row))
+
+
 def _largest(problem: Problem, state: Floats, states: tuple[int, ...]) -> Floats:
     """Eigenvalue of largest size of the Jacobian between these states, where it is real, (subject)."""
-    now = np.array(np.broadcast_to(problem.timeline.start, (problem.subjects,)))
+    now = np.empty(problem.subjects)
+    now[:] = problem.timeline.start
     names = {**problem.parameters, **dict(zip(problem.model.state_names, state, strict=True)), "t": now}
     blocks = _components(problem.model, states)
-    values = iter(tape(tuple(entry for block in blocks for row in block for entry in row)).play(names, ARRAYS))
+    values = iter(_tape(problem.model, states).play(names, ARRAYS))
     found = np.zeros(problem.subjects)
     for block in blocks:
-        entries = [[np.broadcast_to(next(values), found.shape) for _ in row] for row in block]
-        own = entries[0][0] if len(block) == 1 else _fastest(entries, block)
+        entries = [[next(values) for _ in row] for row in block]
+        own = entries[0][0] if len(block) == 1 else _fastest(entries, block, len(found))
         found = np.where(np.abs(own) > np.abs(found), own, found)
     return found
 
 
-def _fastest(entries: list[list[Floats]], block: Matrix) -> Floats:
+def _fastest(entries: list[list[Any]], block: Matrix, subjects: int) -> Floats:
     """Eigenvalue of largest size, where it is real, (subject)."""
-    vector = [np.ones_like(entries[0][0]) for _ in block]
-    value = np.zeros_like(vector[0])
+    vector = [np.ones(subjects) for _ in block]
+    value = np.zeros(subjects)
     for _ in range(_ROUNDS):
         image = [
             sum(
@@ -96,9 +112,10 @@ def _fastest(entries: list[list[Floats]], block: Matrix) -> Floats:
     return value
 
 
-def _longest(problem: Problem) -> Floats:
+@remembered
+def _longest(timeline: Timeline, subjects: int) -> Floats:
     """Longest way between two stops, (subject)."""
-    plan = itinerary(problem.timeline, problem.subjects)
+    plan = itinerary(timeline, subjects)
     before = np.concatenate([[np.nan], plan.time[:-1]])
-    before[plan.first] = problem.timeline.start
+    before[plan.first] = timeline.start
     return np.maximum.reduceat(plan.time - before, plan.first)[plan.row]

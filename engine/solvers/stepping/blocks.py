@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from engine.dosing.timeline import Timeline
 from engine.errors import SolverError
 from engine.models.freezing import Frozen, freeze
+from engine.remembering import remembered
 from engine.solvers import cycles
 from engine.solvers.base import Problem, Trajectory
 from engine.solvers.stepping import half
@@ -67,10 +68,23 @@ def check_tolerances(solver: str, tolerance: float, floor: float, max_steps: int
 
 def alike(problem: Problem, exact: NDArray[np.bool_]) -> list[Alike]:
     """Subjects by what is compiled for them and how their states are counted: others must not change it."""
-    count, states = problem.state.shape
-    flows = cycles.flows(problem.timeline, count, states)
+    all_, states = bool(exact.all()), problem.state.shape[1]
+    if all_ or not exact.any():
+        return _alike(problem.timeline, problem.subjects, states, all_)
+    return _groups(problem.timeline, states, exact)
+
+
+@remembered
+def _alike(timeline: Timeline, subjects: int, states: int, exact: bool) -> list[Alike]:
+    """Groups of subjects whose linear part is exact, or not, for all."""
+    return _groups(timeline, states, np.full(subjects, exact))
+
+
+def _groups(timeline: Timeline, states: int, exact: NDArray[np.bool_]) -> list[Alike]:
+    count = len(exact)
+    flows = cycles.flows(timeline, count, states)
     dosed = np.zeros_like(flows)
-    dosed[:, list(problem.timeline.into)] = problem.timeline.dosed
+    dosed[:, list(timeline.into)] = timeline.dosed
     both = np.concatenate([dosed, flows, exact[:, None]], axis=1)
     if np.all(both == both[0]):  # the usual case; finding groups costs more
         patterns, number = both[:1], np.zeros(count, dtype=np.int64)
@@ -146,26 +160,24 @@ def _march(part: _Part, method: Method, frozen: Frozen | None) -> March:
         stops.left[flight.subject[march.left]] = True
         return np.where((march.status == Status.ok) & ~march.left, march.state.T, np.nan)
 
-    left = np.zeros(problem.subjects, dtype=bool)
-    stops = Stops(problem, plan, group.dosed, method.floor, problem.largest.copy(), left, fly)
+    grown, left = np.ones(problem.subjects, dtype=bool), np.zeros(problem.subjects, dtype=bool)
+    stops = Stops(problem, plan, group.dosed, method.floor, problem.largest.copy(), grown, left, fly)
     switching = Switching(frozen, problem) if frozen else None
     helpers = Helpers(rescue if method.rescue else None, switching)
     march = March(problem, stops, compiled, method.limits, helpers)
-    march.walk(_begin(part, compiled, stops))
+    march.walk(_begin(part, compiled))
     return march
 
 
-def _begin(part: _Part, compiled: Stepper, stops: Stops) -> Columns:
+def _begin(part: _Part, compiled: Stepper) -> Columns:
     layout, problem, count = compiled.layout, part.problem, part.problem.subjects
-    rows = np.zeros((layout.stop + 1, count))
+    some = columns(layout, problem.timeline, problem.state)
+    rows = some.parameters[:, :count]
     for row, name in zip(rows, problem.model.parameter_names, strict=False):
         row[:] = problem.parameters[name]
-    rows[layout.floor : layout.flow] = stops.floors(np.arange(count))
     if layout.form and part.modes:
-        own = part.modes.take(part.group.subjects)
-        rows[layout.modes : layout.stop] = half.parameters(layout.form, own)
-    start = np.broadcast_to(problem.timeline.start, (count,))
-    return columns(layout, stops.plan, start, problem.state, rows)
+        half.parameters(layout.form, part.modes.take(part.group.subjects), rows[layout.modes : layout.stop])
+    return some
 
 
 def _away(problem: Problem, group: Alike, stops: Stops, flight: Flight) -> Problem:

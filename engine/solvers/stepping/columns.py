@@ -1,13 +1,16 @@
 """Subjects on their way as columns of arrays, in whole processor registers."""
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dosing.timeline import Timeline
+from engine.remembering import remembered
 from engine.solvers.machine import LANES
-from engine.solvers.stepping.itinerary import Itinerary
-from engine.solvers.stepping.symbols import EXTRA, FRESH, LENGTH, STIFF, TIME, Layout
+from engine.solvers.stepping.itinerary import itinerary
+from engine.solvers.stepping.symbols import EXTRA, FIRST, FRESH, LENGTH, STIFF, TIME, Layout
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -51,9 +54,7 @@ class Columns:
 
     def take(self, chosen: Integers) -> "Columns":
         """Give these columns, and as many that stand still as fill the last register."""
-        # An odd number of registers: rows a power of 2 apart would fall on the same places of the processor's cache.
-        registers = -(-len(chosen) // LANES) | 1
-        padded = np.concatenate([chosen, np.full(registers * LANES - len(chosen), chosen[0])])
+        padded = np.concatenate([chosen, np.full(_width(len(chosen)) - len(chosen), chosen[0])])
         found = Columns(
             self.layout, self.subject[padded], np.ascontiguousarray(self.carried[:, padded]),
             np.ascontiguousarray(self.parameters[:, padded]), self.stop[padded], self.sample[padded],
@@ -76,7 +77,9 @@ class Columns:
 
     def set_off(self, chosen: Integers) -> None:
         """Choose the length of the first step after a stop; one that starts afresh has length -1."""
-        length, first = self.carried[self.layout.states + LENGTH, chosen], self.row(FRESH - 1)[chosen]
+        if not chosen.size:
+            return
+        length, first = self.carried[self.layout.states + LENGTH, chosen], self.row(FIRST)[chosen]
         left, clock = self.goal[chosen] - self.row(TIME)[chosen], np.abs(self.row(TIME)[chosen])
         begin = np.where(left < SHORT * clock, left, START * left)
         self.row(LENGTH)[chosen] = np.where(length < 0, begin, np.minimum(length, first))
@@ -84,28 +87,62 @@ class Columns:
         self.row(STIFF)[chosen], self.row(FRESH)[chosen], self.taken[chosen] = 0.0, 1.0, 0
 
 
-def columns(layout: Layout, plan: Itinerary, start: Floats, state: Floats, parameters: Floats) -> Columns:
-    """Every subject before its first stop.
+def columns(layout: Layout, timeline: Timeline, state: Floats) -> Columns:
+    """Every subject before its first stop, with parameters that are 0 but for that of the stop.
 
     Parameters
     ----------
-    layout, plan
+    layout, timeline
         What is compiled, and where to stop.
-    start, state
-        Time and states at the beginning, (subject) and (subject, state).
-    parameters
-        Rows of parameters, (row, subject); that of the stop is filled in.
+    state
+        States at the beginning, (subject, state).
     """
     count = len(state)
-    carried = np.zeros((layout.states + EXTRA, count))
-    carried[: layout.states], carried[layout.states + TIME] = state.T, start
-    carried[layout.states + LENGTH], carried[layout.states + FRESH - 1] = -1.0, np.inf
-    stop = plan.first[plan.row]
-    sample, until = plan.sample_first[plan.sample_row], plan.before[stop]
-    parameters[layout.stop] = plan.time[stop]
-    due = np.where(sample < until, plan.sample_time[sample], np.inf)
-    found = Columns(
-        layout, np.arange(count), carried, parameters, stop, sample, until, due, np.zeros(count, dtype=np.int64),
-        np.ones(count, dtype=bool),
+    first, width = _departure(timeline, count), _width(count)
+    carried, parameters = np.zeros((layout.states + EXTRA, width)), np.zeros((layout.stop + 1, width))
+    carried[: layout.states, :count] = state.T
+    carried[layout.states + TIME], carried[layout.states + FIRST] = first.start, np.inf
+    carried[layout.states + LENGTH, :count] = -1.0
+    parameters[layout.stop] = first.goal
+    return Columns(
+        layout, first.subject, carried, parameters, first.stop.copy(), first.sample.copy(), first.until.copy(),
+        first.due.copy(), np.zeros(width, dtype=np.int64), first.moving.copy(),
     )  # fmt: skip
-    return found.take(np.arange(count))
+
+
+class _Departure(NamedTuple):
+    """Columns of a timeline before its first stop, and those that stand still."""
+
+    subject: Integers
+    start: Floats
+    goal: Floats
+    stop: Integers
+    sample: Integers
+    until: Integers
+    due: Floats
+    moving: NDArray[np.bool_]
+
+
+@remembered
+def _departure(timeline: Timeline, subjects: int) -> _Departure:
+    plan, width = itinerary(timeline, subjects), _width(subjects)
+    stop, sample = plan.first[plan.row], plan.sample_first[plan.sample_row]
+    until = plan.before[stop]
+    due = np.where(sample < until, plan.sample_time[sample], np.inf)
+
+    def padded(values: NDArray[Any], empty: Any) -> NDArray[Any]:
+        return np.concatenate([values, np.full(width - subjects, empty, dtype=values.dtype)])
+
+    return _Departure(
+        padded(np.arange(subjects), 0), padded(np.broadcast_to(timeline.start, (subjects,)), timeline.start[0]),
+        padded(plan.time[stop], np.nan), padded(stop, stop[0]), padded(sample, sample[0]), padded(until, until[0]),
+        padded(due, np.nan), padded(np.ones(subjects, dtype=bool), False),
+    )  # fmt: skip
+
+
+def _width(columns: int) -> int:
+    """Columns with those that stand still: whole registers, an odd number of them.
+
+    Rows a power of 2 apart would fall on the same places of the processor's cache.
+    """
+    return (-(-columns // LANES) | 1) * LANES

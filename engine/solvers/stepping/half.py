@@ -65,12 +65,13 @@ def count(form: Shape) -> int:
     return len(form.states) + 2 * len(pairs(form)) + (len(form.states) if form.forced else 0)
 
 
-def parameters(form: Shape, modes: Modes) -> Floats:
-    """Rows of parameters, (row, subject)."""
+def parameters(form: Shape, modes: Modes, rows: Floats) -> None:
+    """Fill in the rows of parameters, (row, subject)."""
     both = pairs(form)
     rate = np.where(modes.rate == 0, _STILL, modes.rate)
-    rows = [*rate, *(modes.right[k, i] for k, i in both), *(modes.left[k, i] for i, k in both)]
-    return np.stack([*rows, *modes.forcing] if form.forced else rows)
+    values = [*rate, *(modes.right[k, i] for k, i in both), *(modes.left[k, i] for i, k in both)]
+    for row, one in zip(rows, [*values, *modes.forcing] if form.forced else values, strict=True):
+        row[:] = one
 
 
 def begin(form: Shape, rows: Sequence[Any], states: Sequence[Any], flow: dict[int, Any]) -> Half:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.dosing.timeline import HALT, Timeline
+from engine.remembering import remembered
 
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
@@ -40,6 +41,7 @@ class Itinerary(NamedTuple):
     slot: Integers
 
 
+@remembered
 def itinerary(timeline: Timeline, subjects: int) -> Itinerary:
     """Stops and samples of a timeline with at least one node."""
     sampled = timeline.slot >= 0

@@ -72,8 +72,10 @@ class March:
             self.switching.refresh(some, moving)
             some.goal[moving] = self.switching.goal(some.subject[moving], some.row(TIME)[moving], some.goal[moving])
         self._sample_here(moving)
-        self._arrive(np.flatnonzero(some.moving & (some.goal <= some.row(TIME))))
-        some.set_off(some.moving.nonzero()[0])
+        here = some.goal <= some.row(TIME)
+        self._arrive((some.moving & here).nonzero()[0])
+        self.stops.refresh(some)
+        some.set_off((some.moving & ~here).nonzero()[0])
         if self.switching:
             self._step_by_step(self.switching)
         else:
@@ -88,6 +90,7 @@ class March:
             some.halt(queue[outcome == FINISHED])
             if (at := queue[outcome == ARRIVED]).size:
                 self._arrive(at)
+                self.stops.refresh(some)
             if (doubtful := queue[outcome == DOUBTFUL]).size:
                 self._judge(doubtful)
 
@@ -119,6 +122,7 @@ class March:
             self._switch(cut)
         if (at := (now == some.goal).nonzero()[0]).size:
             self._arrive(at)
+            self.stops.refresh(some)
 
     def _switch(self, cut: Cut) -> None:
         """Let the columns go on from where their equations switched."""

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from engine.models.algebras.arrays import ARRAYS
 from engine.models.calculus import ZERO
-from engine.models.expression import evaluate
 from engine.models.specification import Model
 from engine.models.structure import Linear, linear_part
+from engine.models.tape import Tape, tape
 from engine.solvers.base import Problem
 
 type Floats = NDArray[np.float64]
@@ -59,6 +59,8 @@ class Modes(NamedTuple):
 
     def take(self, subjects: NDArray[np.int64]) -> "Modes":
         """Give those of these subjects."""
+        if len(subjects) == len(self.sound):
+            return self
         return Modes._make(values[..., subjects] for values in self)
 
 
@@ -85,24 +87,43 @@ def modes(form: Shape, problem: Problem) -> Modes:
     count, size = problem.subjects, len(form.states)
     matrix = np.zeros((size, size, count), dtype=np.longdouble)
     forcing = np.zeros((size, count))
-    for n, row in enumerate(form.equations.matrix):
-        forcing[n] = evaluate(form.equations.forcing[n], problem.parameters, ARRAYS)
-        for k, entry in enumerate(row):
-            if entry != ZERO:
-                matrix[n, k] = evaluate(entry, problem.parameters, ARRAYS)
+    written = _written(problem.model)
+    values = written.entries.play(problem.parameters, ARRAYS)
+    for place, value in zip(written.places, values, strict=False):
+        matrix[place] = value
+    for n, value in zip(written.forced, values[len(written.places) :], strict=True):
+        forcing[n] = value
     with np.errstate(all="ignore"):
         rate = _rates(form, matrix)
         right = _vectors(form, matrix, rate)
-        turned = form._replace(
-            components=form.components[::-1], reaches=tuple(zip(*form.reaches, strict=True))
-        )  # fmt: skip
-        left = _vectors(turned, matrix.swapaxes(0, 1), rate)
+        left = _vectors(written.turned, matrix.swapaxes(0, 1), rate)
         left = left / np.sum(left * right, axis=1, keepdims=True)
-        sound = _sound(form, rate) & np.all(np.isfinite(right) & np.isfinite(left), axis=(0, 1))
+        sound = _sound(form, rate) & (np.isfinite(right) & np.isfinite(left)).all(axis=(0, 1))
     return Modes(
         rate.astype(np.float64), right.astype(np.float64), left.astype(np.float64), forcing,
-        sound & np.all(np.isfinite(forcing), axis=0),
+        sound & np.isfinite(forcing).all(axis=0),
     )  # fmt: skip
+
+
+class _Written(NamedTuple):
+    """Entries that are not 0: places of those of the matrix, states of those of the forcing; the shape transposed."""
+
+    entries: Tape
+    places: list[tuple[int, int]]
+    forced: list[int]
+    turned: Shape
+
+
+@lru_cache(maxsize=64)
+def _written(model: Model) -> _Written:
+    form = shape(model)
+    if form is None:
+        raise AssertionError(f"model {model.name} has no linear part")
+    equations = form.equations
+    matrix = {(n, k): one for n, row in enumerate(equations.matrix) for k, one in enumerate(row) if one != ZERO}
+    forcing = {n: one for n, one in enumerate(equations.forcing) if one != ZERO}
+    turned = form._replace(components=form.components[::-1], reaches=tuple(zip(*form.reaches, strict=True)))
+    return _Written(tape((*matrix.values(), *forcing.values())), list(matrix), list(forcing), turned)
 
 
 def _rates(form: Shape, matrix: Long) -> Long:
@@ -147,7 +168,7 @@ def _at_home(home: tuple[int, ...], mode: int, matrix: Long, rate: Long, vector:
 
 def _carry_on(group: tuple[int, ...], matrix: Long, rate: Long, vector: Long) -> None:
     """Vector in a component that is fed: (rate - A) x = what comes in."""
-    coming = [np.sum(matrix[n] * vector, axis=0) for n in group]
+    coming = [(matrix[n] * vector).sum(axis=0) for n in group]
     if len(group) == 1:
         vector[group[0]] = coming[0] / (rate - matrix[group[0], group[0]])
         return
@@ -160,7 +181,7 @@ def _carry_on(group: tuple[int, ...], matrix: Long, rate: Long, vector: Long) ->
 
 def _sound(form: Shape, rate: Long) -> NDArray[np.bool_]:
     """Subjects whose coupled rates are real and apart."""
-    sound = np.all(np.isfinite(rate), axis=0)
+    sound: NDArray[np.bool_] = np.isfinite(rate).all(axis=0)
     for i in range(len(rate)):
         for j in range(i):
             if form.reaches[i][j] or form.reaches[j][i]:

@@ -34,8 +34,8 @@ class Stops:
     """What happens to the subjects of a problem at the stops of its itinerary.
 
     ``dosed`` are the states doses enter; ``floor`` is the part of a state's size below which its error counts as
-    absolute; ``largest`` the largest dose so far, (subject), which grows; ``left`` whom the method
-    left to another on a flight; ``fly`` gives the states after a flight.
+    absolute; ``largest`` the largest dose so far, (subject), which grows, and ``grown`` whose grew since its floors
+    were found; ``left`` whom the method left to another on a flight; ``fly`` gives the states after a flight.
     """
 
     problem: Problem
@@ -43,16 +43,25 @@ class Stops:
     dosed: tuple[int, ...]
     floor: float
     largest: Floats
+    grown: NDArray[np.bool_]
     left: NDArray[np.bool_]
     fly: Callable[[Flight], Floats]
 
-    def floors(self, subject: Integers) -> Floats:
-        """Floors of the states of these subjects after the doses so far, (state, subject)."""
-        problem = self.problem
-        parameters = {name: values[subject] for name, values in problem.parameters.items()}
-        return self.floor * sizes(
-            problem.model, parameters, problem.initial[subject].T, self.largest[subject], self.dosed
-        )
+    def refresh(self, some: Columns) -> None:
+        """Find the floors of the columns on their way whose largest dose grew; before any step, of all."""
+        if not self.grown.any():
+            return
+        at = (some.moving & self.grown[some.subject]).nonzero()[0]
+        if not at.size:
+            return
+        subject, problem = some.subject[at], self.problem
+        self.grown[subject] = False
+        parameters, initial, largest = problem.parameters, problem.initial, self.largest
+        if len(at) < problem.subjects:
+            parameters = {name: values[subject] for name, values in parameters.items()}
+            initial, largest = initial[subject], largest[subject]
+        found = self.floor * sizes(problem.model, parameters, initial.T, largest, self.dosed)
+        some.parameters[some.layout.floor : some.layout.floor + some.layout.states, at] = found
 
     def act(self, some: Columns, at: Integers) -> NDArray[np.int8]:
         """Do what is due where these columns have stopped; their Status."""
@@ -96,8 +105,7 @@ class Stops:
         larger = power_of_two(given) > self.largest[subject]
         if larger.any():
             self.largest[subject[larger]] = power_of_two(given[larger])
-            rows = slice(some.layout.floor, some.layout.floor + some.layout.states)
-            some.parameters[rows, at[larger]] = self.floors(subject[larger])
+            self.grown[subject[larger]] = True
 
     def _series(
         self, steady: SteadyState, subject: Integers, node: Integers
