@@ -73,7 +73,7 @@ class Rerun:
                 tolerance = TOLERANCE if differs else 0.0
                 where = f"{RUN}/outcomes.parquet {scenario.name}, replicate {replicate}"
                 findings += _unequal(stored.sel(replicate=replicate), again, tolerance, where)
-        how = f"to {TOLERANCE:g}, since {', '.join(differs)} differ" if differs else "to the last bit"
+        how = f"to {TOLERANCE:g}, since these differ: {', '.join(differs)}" if differs else "to the last bit"
         note = f"{len(chosen)} replicates of each of {len(trial.scenarios)} scenarios compared {how}: {chosen}"
         return Outcome(self.name, self.what, "failed" if findings else "passed", note, tuple(findings))
 
