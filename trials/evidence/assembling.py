@@ -55,6 +55,7 @@ class Part:
 
 HERE = "trials.evidence"
 PARTS: tuple[Part, ...] = (
+    Part("audit/identifiers.json", "search for identifiers of people", "trials.trust.searching:write_search"),
     Part("model/equations.txt", "equations", f"{HERE}.modelling:write_equations"),
     Part("model/priors.json", "priors", f"{HERE}.modelling:write_priors"),
     Part("model/posterior.*", "posterior", f"{HERE}.modelling:write_posterior"),
@@ -71,7 +72,6 @@ PARTS: tuple[Part, ...] = (
     Part("m5/reports", "documents", f"{HERE}.reports.parts:write_documents"),
     Part("model/assessment-table.json", "assessment", f"{HERE}.reports.parts:write_assessment"),
     Part("validation/reproduce.sh", "script that repeats the run", f"{HERE}.validation.repeating:write_script"),
-    Part("audit/identifiers.json", "search for real people", "trials.trust.searching:write_search"),
     Part("audit/roles.json", "who may sign", "trials.trust.enclosure:write_people"),
     Part("provenance/bco.json", "BioCompute object", f"{HERE}.provenance.biocompute:write_biocompute"),
     Part("validation/core.json", "CDISC CORE", f"{HERE}.validation.outcomes:write_core", ("core",)),
