@@ -57,7 +57,7 @@ def after(start: Array, time: Array, unit: float) -> Array:
     """Times `time` units after `start`, to the second; NaT where the time is infinite or missing."""
     known = np.isfinite(time)
     whole = np.round(np.where(known, time, 0.0) * unit).astype("timedelta64[s]")
-    return np.asarray(np.where(known, start + whole, np.datetime64("NaT")))
+    return np.asarray(np.where(known, start + whole, np.datetime64("NaT", "s")))
 
 
 def day(times: Array, start: Array) -> Array:
