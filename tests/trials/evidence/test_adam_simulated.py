@@ -2,17 +2,21 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
 import trials
 from tests.trials.small import SMALL, UNFITTED
+from trials.evidence.adam.reporting import dangling, reporting_event_of_replicates
 from trials.evidence.adam.simulated import named, outcomes, replicates, short
 from trials.evidence.study import open_study
 from trials.evidence.transport import xpt
 from trials.operating import characteristics
 
+REFERENCE = Path(__file__).resolve().parents[2] / "reference" / "evidence"
 WHEN = "2026-01-01T00:00:00Z"
 
 
@@ -63,3 +67,20 @@ def test_names_fit_and_differ():
     names = named(["estimate", "cv_within", "cv_within_test", "2nd", "scenario"])
     assert [number.name for number in names.values()] == ["ESTIMATE", "CVWITHIN", "CVWITHI2", "X2ND", "SCENARI2"]
     assert short("é", []) == "X"
+
+
+def test_analysis_results_standard_holds_every_characteristic(study):
+    """Valid by the official schema; every value, with its error, is that of the run."""
+    event = reporting_event_of_replicates(study, "TT-TB-00000000")
+    schema = json.loads((REFERENCE / "ars_ldm_1_0.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(event, schema)
+    assert not list(dangling(event))
+    steps = {one["id"]: one["name"] for one in event["methods"][0]["operations"]}
+    for analysis in event["analyses"]:
+        name, scenario = analysis["name"].split(" in ")
+        told = {steps[one["operationId"]]: float(one["rawValue"]) for one in analysis["results"]}
+        found = study.characteristics[scenario][name]
+        kept = {key: one for key, one in found.items() if one["value"] is not None}
+        assert told == {f"{key} {part}": value for key, one in kept.items() for part, value in one.items()}
+    event["analyses"][0]["methodId"] = "M_NONE"
+    assert any("M_NONE" in one for one in dangling(event))

@@ -118,7 +118,7 @@ def _records(seen: Recorded, measure: str, selections: Sequence[Selection]) -> p
     value[at], record[at] = frame["AVAL"].to_numpy(), np.arange(len(frame))
     grid = Grid(value, record, planned, baseline(seen, measure))
     frame["DTYPE"] = ""
-    made = [_filled(seen, frame, grid)]
+    made = [_filled(frame, grid)]
     flags = {one.flag: np.zeros(len(frame), dtype=bool) for one in selections}
     ends = dict(variables(seen.protocol))
     for one in selections:
@@ -128,7 +128,7 @@ def _records(seen: Recorded, measure: str, selections: Sequence[Selection]) -> p
             continue
         known, extra = _chosen(seen, grid, one, endpoint)
         flags[one.flag][known] = True
-        made += [_filled(seen, extra.assign(**{one.flag: "Y"}), grid)] if len(extra) else []
+        made += [_filled(extra.assign(**{one.flag: "Y"}), grid)] if len(extra) else []
     made[0] = made[0].assign(**{name: making.flag(where) for name, where in flags.items()})
     whole = pd.concat(made, ignore_index=True)
     home = seen.homes[measure]
@@ -136,7 +136,7 @@ def _records(seen: Recorded, measure: str, selections: Sequence[Selection]) -> p
     return whole.fillna(dict.fromkeys(flags, "")).assign(PARAMCD=home.code, PARAM=f"{home.name}{unit}")
 
 
-def _filled(seen: Recorded, frame: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+def _filled(frame: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """Records with their baseline, changes from it and visit."""
     at = tuple(frame[name].to_numpy(dtype=int) for name in ("subject", "period", "place"))
     base = np.broadcast_to(grid.base, grid.value.shape)[at]

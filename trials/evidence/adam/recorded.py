@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from trials.conduct.course import Course
-from trials.endpoints.base import Found
+from trials.endpoints.base import Endpoint, Found, Seen, Watch
+from trials.endpoints.composite import First
 from trials.evidence.adam.selecting import Home, estimand, variables
 from trials.evidence.table import Table
 from trials.protocol import Protocol
@@ -43,8 +44,11 @@ class Recorded:
         For some endpoints, the record behind each value: frame by (subject, period) of SRCDOM, SRCVAR, SRCSEQ.
     origins
         For each covariate, place and time where SDTM has it, in words.
+    treatments
+        Name of each arm's treatment.
     doses, parameters
-        Records of EX and of PP with subject, period and, of parameters, the endpoint's name as variable.
+        Records of EX and of PP with subject, period and, of doses, their number, of parameters the endpoint's name as
+        variable.
     second
         A second in the trial's unit of time, inverted: seconds in one unit.
     """
@@ -58,6 +62,7 @@ class Recorded:
     given: Mapping[str, Found] = field(default_factory=dict)
     sources: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
+    treatments: tuple[str, ...] = ()
     doses: pd.DataFrame = field(default_factory=pd.DataFrame)
     parameters: pd.DataFrame = field(default_factory=pd.DataFrame)
     second: float = 1.0
@@ -84,6 +89,42 @@ class Recorded:
         """Every variable that analyses may ask for, by the trial's own derivations from what SDTM holds."""
         seen, made = self.course.seen(), {}
         for name, endpoint in variables(self.protocol):
-            target = estimand(self.protocol, name)
-            made[name] = endpoint.find(seen) if target is None else target.find(endpoint, self.course)
+            target, known = estimand(self.protocol, name), self._known(endpoint)
+            profiled = endpoint.name in self.given and self.given[endpoint.name].event is None
+            source = endpoint if profiled else known
+            made[name] = known.find(seen) if target is None else target.find(source, self.course)
         return made
+
+    def _known(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, with what it follows closely replaced by what SDTM holds of it."""
+        if endpoint.name in self.given:
+            return Known(endpoint.name, endpoint.unit, self.given[endpoint.name])
+        if isinstance(endpoint, First):
+            return replace(endpoint, of=tuple(map(self._known, endpoint.of)))
+        return endpoint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known(Endpoint):
+    """A time to event, or a parameter, as it was recorded; a time ends when the patient leaves."""
+
+    name: str
+    unit: str
+    recorded: Found
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Nothing that is measured."""
+        return ()
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """Nothing that is followed."""
+        return ()
+
+    def find(self, seen: Seen) -> Found:
+        """Return what was recorded, until the patient left."""
+        if self.recorded.event is None:
+            return self.recorded
+        values = np.minimum(self.recorded.values, seen.left)
+        return replace(self.recorded, values=values, event=self.recorded.event & (self.recorded.values <= seen.left))
