@@ -10,6 +10,7 @@ from trials.evidence.reports import trial_sections as trial
 from trials.evidence.reports.assessment import assessed, criteria_found, judged_all
 from trials.evidence.reports.content import MANIFEST, document, pictures, said
 from trials.evidence.reports.document import Block, Bullets, Code, Document, Grid, Paragraph, Section, Trace
+from trials.evidence.reports.fit_sections import fit
 from trials.evidence.reports.lock import locked
 from trials.evidence.reports.missing import not_given
 from trials.report_tables import with_error
@@ -29,7 +30,7 @@ def analysis_report(study: Study, answers: Answers) -> Document:
             "Data and methods",
             [],
             [
-                model.data(study),
+                model.data(study, answers),
                 model.structure(study),
                 model.population(study),
                 model.assumptions(answers),
@@ -41,7 +42,7 @@ def analysis_report(study: Study, answers: Answers) -> Document:
             "Results",
             [],
             [
-                model.fit(study),
+                fit(study),
                 model.evaluation(study, answers),
                 Section("Simulated trials", [*pictures(study, "power"), characteristics.decisions(study)]),
                 Section("Technical criteria", criteria_found(study, answers)),

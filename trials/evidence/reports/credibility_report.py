@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from trials.evidence.credibility import Assessed, assess
 from trials.evidence.factors import CATEGORIES, FACTORS
 from trials.evidence.reports import model_sections as model
+from trials.evidence.reports import trial_sections as trial
 from trials.evidence.reports.assessment import BY_PEOPLE, criteria_found, planning
 from trials.evidence.reports.content import NOT_GIVEN, document, people, said
 from trials.evidence.reports.document import Document, Grid, Paragraph, Section, Trace
+from trials.evidence.reports.fit_sections import others
 from trials.evidence.reports.missing import not_given
 from trials.evidence.reports.verification_tables import exact, refinement
 
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
     from trials.evidence.answers import Answers
     from trials.evidence.study import Study
 
+RECOVERY = (
+    "Neither recovery of known parameters nor simulation-based calibration was done for this run. The program can "
+    "do both "
+    "(`cohorts.parameter_recovery`, `cohorts.simulation_based_calibration`)."
+)
+SENSITIVITY = (
+    "The answer was sought under every scenario below, of which each changes an assumption; their operating "
+    "characteristics stand side by side in the simulation report. A global sensitivity analysis was not done."
+)
 ACTIVITIES = ("Verification", "Validation", "Applicability")
 
 
@@ -32,7 +43,9 @@ def credibility_report(study: Study, answers: Answers) -> Document:
         ),
         Section("Evidence by category", [_categories(study, answers, found)]),
         Section("Verification", [*exact(study), *refinement(study)]),
+        Section("Independent software and recovery", [*others(study), Paragraph(RECOVERY)]),
         model.evaluation(study, answers),
+        Section("Uncertainty and sensitivity", [Paragraph(SENSITIVITY), trial.scenarios(study, answers)]),
         Section("Technical criteria", criteria_found(study, answers)),
         model.assumptions(answers),
         model.limits(study),

@@ -23,7 +23,7 @@ def model_plan(study: Study, answers: Answers) -> Document:
     sections = [
         Section("Introduction", [Paragraph(said(answers.question)), Paragraph(str(answers.context))]),
         Section("Assessment: planning", [planning(answers)]),
-        Section("Data", model.data(study).blocks),
+        Section("Data", model.data(study, answers).blocks),
         Section("Model", [], [model.structure(study), model.population(study), model.assumptions(answers)]),
         Section(
             "Methods of analysis",

@@ -1,12 +1,11 @@
-"""What plans and reports say of the model: equations, parameters, priors, people, assumptions, data, fit."""
+"""What plans and reports say of the model: equations, parameters, priors, people, assumptions, data, limits."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from trials import report_posterior, report_tables
-from trials.evidence.reports.content import CONFIGURATION, OUTCOMES, clean, grid, pictures, result, said, with_note
+from trials.evidence.reports.content import CONFIGURATION, OUTCOMES, clean, grid, pictures, result, said
 from trials.evidence.reports.document import Block, Grid, Paragraph, Section, Trace
 from trials.evidence.reports.model_equations import equations
 
@@ -79,8 +78,8 @@ def assumptions(answers: Answers) -> Section:
     return Section("Assumptions", [table])
 
 
-def data(study: Study) -> Section:
-    """Data the population was fitted to, with what was left out and why."""
+def data(study: Study, answers: Answers) -> Section:
+    """Data the population was fitted to, with what was left out and why, and by which leave they are here."""
     if study.posterior is None:
         note = (
             "No data of individual people were used. The population is that of the literature, with the source of "
@@ -89,6 +88,7 @@ def data(study: Study) -> Section:
         )
         return Section("Data", [Paragraph(note)])
     table = report_posterior.data(result(study))
+    leave = answers.source_data
     return Section(
         "Data",
         [
@@ -98,58 +98,12 @@ def data(study: Study) -> Section:
                 Trace(CONFIGURATION, "data", "as configured, digest checked when read", "cohorts.calibration"),
                 widths=(1.6, 8),
             ),
+            *(
+                [Paragraph(f"**Leave and protection of people.** {leave.licence} {leave.why}")]
+                if leave is not None
+                else []
+            ),
         ],
-    )
-
-
-def fit(study: Study) -> Section:
-    """Convergence, posterior, comparison with fits by others, predictive check."""
-    if study.posterior is None:
-        return Section(
-            "Estimation",
-            [
-                Paragraph(
-                    "Nothing was estimated in this run: all values are predicted from the literature, none is fitted."
-                )
-            ],
-        )
-    import cohorts
-
-    table = cohorts.diagnose(study.posterior)
-    verdict = report_posterior.verdict(study.posterior)
-    fitted = Trace(
-        "model/posterior.nc", "all draws", "posterior mean, SD and quantiles; split R-hat; ESS", "cohorts.diagnose"
-    )
-    failed = json.loads(study.posterior.attrs["failed"])
-    said_so = "Every check of the sampler passed." if not failed else f"Failed, and allowed: {', '.join(failed)}."
-    blocks: list[Block] = [
-        Paragraph(f"The population was fitted by Hamiltonian Monte Carlo. {said_so}"),
-        *with_note(grid("Checks of the fit.", verdict, fitted), verdict.note),
-        *pictures(study, "chains"),
-        grid(
-            "Posterior of every number of the population.",
-            report_posterior.summary(table, study.trial.protocol.model),
-            fitted,
-        ),
-        *pictures(study, "posterior"),
-        *_others(study, table),
-    ]
-    return Section("Estimation", blocks)
-
-
-def _others(study: Study, table: object) -> list[Block]:
-    found = study.trial.calibration.references
-    if not found:
-        return []
-    shown = report_posterior.references(table, found)  # type: ignore[arg-type]
-    caption = "The same numbers in fits by other programs."
-    return with_note(
-        grid(
-            caption,
-            shown,
-            Trace("model/posterior.nc", "all draws", "difference in standard errors", "trials.report_posterior"),
-        ),
-        shown.note,
     )
 
 

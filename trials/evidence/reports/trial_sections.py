@@ -108,7 +108,7 @@ def scenarios(study: Study, answers: Answers) -> Grid:
     ]
     head = ("Scenario", "Meaning", "What is set", "Null hypothesis true for", "Why it is simulated")
     trace = Trace("simulation/scenarios.yaml", "all", "as configured", "trials.build")
-    return Grid("Scenarios.", head, rows, trace=trace, widths=(1.9, 2.8, 2.6, 1.4, 3.0))
+    return Grid("Scenarios.", head, rows, trace=trace, widths=(1.8, 2.8, 2.3, 1.4, 3.7))
 
 
 def iterations(answers: Answers) -> Paragraph:
