@@ -7,16 +7,18 @@ import numpy as np
 import xarray as xr
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, outcome
+from trials.analyses.base import outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import Comparison, compared, covariates, difference, standardised
-from trials.checks import Choice, Labels, Number, fields, flag, label, refuse
+from trials.analyses.roles import check_roles
+from trials.checks import Labels, Number, fields, flag
 
 TOLERANCE = 1e-10
 """Relative size below which a direction of the covariates, or of the arm beside them, counts as absent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ancova(Analysis):
+class Ancova(Contrast):
     """Test less control at equal covariates: ``endpoint ~ arm + covariates`` with one residual variance."""
 
     name: str
@@ -36,26 +38,14 @@ class Ancova(Analysis):
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
-        fields(self, "analysis", name=label, endpoint=label, test=label, control=label, covariates=Labels(1))
-        fields(self, "analysis", alternative=Choice(hypothesis.ALTERNATIVES), alpha=Number(above=0, below=0.5))
+        check_roles(self)
+        fields(self, "analysis", covariates=Labels(1))
         fields(self, "analysis", margin=Number(), log=flag, all_arms=flag)
-        if self.test == self.control:
-            raise refuse("analysis.control", self.control, "another arm than analysis.test")
 
     @property
     def scale(self) -> str:
         """Estimates are differences of means, or logarithms of ratios."""
         return "log-ratio" if self.log else "difference"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference beyond the margin."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; subjects missing the endpoint or a covariate are left out and not in ``n``."""
@@ -69,10 +59,6 @@ class Ancova(Analysis):
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return test - control of each subject: randomisation makes the adjusted and the plain effect one."""
         return difference(values, self.test, self.control, log=self.log)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true difference is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
 
 def other_arms(data: xr.Dataset, endpoint: str, apart: tuple[str, ...], *, log: bool) -> np.ndarray:

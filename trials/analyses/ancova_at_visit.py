@@ -9,8 +9,10 @@ import xarray as xr
 
 from trials.analyses import hypothesis, repeated
 from trials.analyses.ancova import adjusted, other_arms
-from trials.analyses.base import Analysis, outcome
+from trials.analyses.base import outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import compared, covariates, difference
+from trials.analyses.roles import check_roles
 from trials.checks import Choice, Labels, Number, Optional, fields, flag, label, refuse
 
 MISSING = ("observed", "carried_forward")
@@ -18,7 +20,7 @@ MISSING = ("observed", "carried_forward")
 
 
 @dataclass(frozen=True, slots=True)
-class AncovaAtVisit(Analysis):
+class AncovaAtVisit(Contrast):
     """Test less control in ``endpoint at the visit ~ arm + baseline + covariates``.
 
     With ``missing: observed`` a subject without a value at the visit is left out. With ``carried_forward`` its last
@@ -48,12 +50,10 @@ class AncovaAtVisit(Analysis):
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
-        fields(self, "analysis", name=label, endpoint=label, test=label, control=label, baseline=Optional(label))
+        check_roles(self)
+        fields(self, "analysis", baseline=Optional(label))
         fields(self, "analysis", covariates=Labels(), missing=Choice(MISSING), visit=Optional(Number()), all_arms=flag)
-        fields(self, "analysis", alternative=Choice(hypothesis.ALTERNATIVES), alpha=Number(above=0, below=0.5))
         fields(self, "analysis", margin=Number())
-        if self.test == self.control:
-            raise refuse("analysis.control", self.control, "another arm than analysis.test")
         if self.baseline in self.covariates:
             raise refuse("analysis.covariates", self.covariates, "variables other than the baseline")
 
@@ -61,16 +61,6 @@ class AncovaAtVisit(Analysis):
     def scale(self) -> str:
         """Estimates are differences of means."""
         return "difference"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference beyond the margin."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; subjects without a value or a covariate are left out and not in ``n``."""
@@ -89,10 +79,6 @@ class AncovaAtVisit(Analysis):
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return test - control of each subject at the visit: `trials.analyses.repeated.at_visit` says of what."""
         return difference(repeated.at_visit(values, self.endpoint, self.visit), self.test, self.control, log=False)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true difference is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
 
 def carried(values: np.ndarray) -> np.ndarray:

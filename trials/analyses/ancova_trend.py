@@ -8,13 +8,14 @@ import xarray as xr
 
 from trials.analyses import hypothesis
 from trials.analyses.ancova import slope
-from trials.analyses.base import Analysis, outcome
+from trials.analyses.base import outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import compared, covariates
 from trials.checks import Choice, Labels, Number, fields, label, refuse
 
 
 @dataclass(frozen=True, slots=True)
-class AncovaTrend(Analysis):
+class AncovaTrend(Contrast):
     """Slope of ``endpoint ~ dose + covariates`` over the arms, each at its dose, with one residual variance."""
 
     name: str
@@ -43,16 +44,6 @@ class AncovaTrend(Analysis):
         """Estimates are differences of means, for one unit of dose."""
         return "difference"
 
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a slope beyond the margin."""
-        return True
-
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; subjects missing the endpoint or a covariate are left out and not in ``n``."""
         groups = [compared(data, self.endpoint, test=arm, control=arm, log=False) for arm in self.arms]
@@ -68,7 +59,3 @@ class AncovaTrend(Analysis):
         total = sum(dose * np.asarray(values[arm], float) for dose, arm in zip(doses, self.arms, strict=True))
         each: np.ndarray = np.asarray(total) / (doses**2).sum()
         return each
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true slope is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)

@@ -9,7 +9,8 @@ import xarray as xr
 from scipy import special
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, outcome
+from trials.analyses.base import outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import difference
 from trials.analyses.risk_difference import deviation
 from trials.analyses.roles import check_roles
@@ -18,7 +19,7 @@ from trials.checks import fields, flag
 
 
 @dataclass(frozen=True, slots=True)
-class ChiSquare(Analysis):
+class ChiSquare(Contrast):
     """Chi-square test of equal proportions, with Yates' correction if asked for; the estimate is the risk difference.
 
     ``statistic`` is the signed root of chi-square, positive when the data favour the alternative. The interval is
@@ -47,16 +48,6 @@ class ChiSquare(Analysis):
         """Estimates are differences."""
         return "difference"
 
-    @property
-    def level(self) -> float:
-        """Level of the interval that belongs to the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference."""
-        return True
-
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; subjects with a missing value are left out and not counted in ``n``."""
         table = counted(*binary(data, self.endpoint, test=self.test, control=self.control))
@@ -70,10 +61,6 @@ class ChiSquare(Analysis):
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return test - control of each subject."""
         return difference(values, self.test, self.control, log=False)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true difference is not beyond 0."""
-        return hypothesis.null(effect, 0.0, self.alternative, tolerance)
 
 
 def _root(table: Counts, *, continuity: bool) -> tuple[np.ndarray, np.ndarray]:

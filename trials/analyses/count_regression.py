@@ -9,7 +9,8 @@ import xarray as xr
 from scipy import special
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, Effect, outcome
+from trials.analyses.base import Effect, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.functional import of_means
 from trials.analyses.groups import compared, covariates, standardised
 from trials.analyses.newton import Local, Maximum, arms_design, crossed, maximise
@@ -19,7 +20,7 @@ from trials.errors import TrialError
 
 
 @dataclass(frozen=True, slots=True)
-class CountRegression(Analysis):
+class CountRegression(Contrast):
     """Log rate ratio of test to control by maximum likelihood, with Wald's test.
 
     The expected count of a subject is exposure times exp(intercept + arm + covariates); exposure is the variable
@@ -55,16 +56,6 @@ class CountRegression(Analysis):
     def scale(self) -> str:
         """Estimates are logarithms of rate ratios."""
         return "log-ratio"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a rate ratio beyond the margin."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; a subject without a count, exposure or covariate is left out and not in ``n``."""
@@ -112,10 +103,6 @@ class CountRegression(Analysis):
         Covariates do not change it, as the expected count is a product of their effects and the arm's.
         """
         return of_means(values, (self.test, self.control), _log_ratio)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true log rate ratio is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
 
 class Rows(NamedTuple):

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, arm_index, logged, measurements, outcome
+from trials.analyses.base import arm_index, logged, measurements, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import difference
 from trials.analyses.roles import check_roles
 from trials.analyses.within import periods, within
@@ -16,7 +17,7 @@ from trials.checks import Number, fields, flag
 
 
 @dataclass(frozen=True, slots=True)
-class CrossoverAnova(Analysis):
+class CrossoverAnova(Contrast):
     """Test less control from all periods of a crossover, with fixed effects of subject, period and arm.
 
     A subject's own level holds that of the sequence, so the comparison is within subjects, and the residual variance is
@@ -50,16 +51,6 @@ class CrossoverAnova(Analysis):
         """Estimates are differences of means, or logarithms of ratios."""
         return "log-ratio" if self.log else "difference"
 
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference beyond the margin."""
-        return True
-
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate."""
         values, arm = measurements(data, self.endpoint)
@@ -78,7 +69,3 @@ class CrossoverAnova(Analysis):
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return test - control of each subject."""
         return difference(values, self.test, self.control, log=self.log)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true difference is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)

@@ -7,14 +7,15 @@ import numpy as np
 import xarray as xr
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, logged, measurements, outcome
+from trials.analyses.base import logged, measurements, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import moments
 from trials.analyses.roles import check_roles
 from trials.checks import Labels, Number, Whole, fields, flag, label, refuse
 
 
 @dataclass(frozen=True, slots=True)
-class FactorialEffect(Analysis):
+class FactorialEffect(Contrast):
     """One level of a factor against another, averaged over the arms of the other factors, each as heavy.
 
     Arms are named by their levels, as in the `Factorial` design. The means of the arms and their pooled variance are
@@ -51,16 +52,6 @@ class FactorialEffect(Analysis):
     def scale(self) -> str:
         """Estimates are differences of means, or logarithms of ratios."""
         return "log-ratio" if self.log else "difference"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for an effect beyond the margin."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; ``n`` counts the arms that enter the effect, the variance is of all arms.
@@ -117,7 +108,3 @@ class FactorialEffect(Analysis):
         ]
         effect: np.ndarray = np.sum(parts, axis=0)
         return effect
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true effect is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)

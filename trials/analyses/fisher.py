@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
-from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, Effect, outcome
+from trials.analyses.base import Effect, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.functional import of_means
 from trials.analyses.roles import check_roles
 from trials.analyses.tables import Counts, binary, counted, total
@@ -23,7 +23,7 @@ HALVINGS = 70
 
 
 @dataclass(frozen=True, slots=True)
-class FisherExact(Analysis):
+class FisherExact(Contrast):
     """Exact test given both margins of the fourfold table (Fisher 1935, doi:10.2307/2342435).
 
     The two-sided p-value sums the tables that are no more probable than the observed one. The estimate is the
@@ -50,16 +50,6 @@ class FisherExact(Analysis):
         """Estimates are logarithms of odds ratios."""
         return "log-ratio"
 
-    @property
-    def level(self) -> float:
-        """Level of the interval that belongs to the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference."""
-        return True
-
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; equal tables are analysed once."""
         table = counted(*binary(data, self.endpoint, test=self.test, control=self.control))
@@ -76,10 +66,6 @@ class FisherExact(Analysis):
     def truth(self, values: Mapping[str, np.ndarray]) -> Effect:
         """Return the log odds ratio of the arms' true proportions."""
         return of_means(values, (self.test, self.control), log_odds_ratio)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true log odds ratio is not beyond 0."""
-        return hypothesis.null(effect, 0.0, self.alternative, tolerance)
 
 
 def log_odds_ratio(proportions: np.ndarray) -> np.ndarray:

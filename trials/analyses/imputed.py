@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 
 from trials.analyses import hypothesis, repeated
-from trials.analyses.base import Analysis, arm_index, outcome
+from trials.analyses.base import arm_index, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import covariates, difference, standardised
+from trials.analyses.roles import check_roles
 from trials.checks import Choice, Labels, Number, Optional, Whole, fields, flag, label, refuse
 from trials.imputation.completed import Completed, complete, tipping_point
 from trials.imputation.posterior import Draws, Incomplete, augmented, determined, is_monotone, monotone
@@ -24,7 +26,7 @@ PORTION = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Imputed(Analysis):
+class Imputed(Contrast):
     """Test less control in ``endpoint at the visit ~ arm + baseline + covariates``, missing values imputed many times.
 
     All visits, baseline, covariates and arms make the imputation model, multivariate normal with one covariance
@@ -68,13 +70,11 @@ class Imputed(Analysis):
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
-        fields(self, "analysis", name=label, endpoint=label, test=label, control=label, baseline=Optional(label))
+        check_roles(self)
+        fields(self, "analysis", baseline=Optional(label))
         fields(self, "analysis", covariates=Labels(), strategy=Choice(tuple(STRATEGIES)), method=Choice(METHODS))
         fields(self, "analysis", imputations=Whole(2), burn_in=Whole(0), thinning=Whole(1), seed=Whole(0))
         fields(self, "analysis", delta=Number(), tipping=flag, visit=Optional(Number()), all_arms=flag, margin=Number())
-        fields(self, "analysis", alternative=Choice(hypothesis.ALTERNATIVES), alpha=Number(above=0, below=0.5))
-        if self.test == self.control:
-            raise refuse("analysis.control", self.control, "another arm than analysis.test")
         if self.baseline in self.covariates:
             raise refuse("analysis.covariates", self.covariates, "variables other than the baseline")
 
@@ -82,16 +82,6 @@ class Imputed(Analysis):
     def scale(self) -> str:
         """Estimates are differences of means."""
         return "difference"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference beyond the margin."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; ``n`` counts all subjects with covariates, imputed or not.
@@ -109,10 +99,6 @@ class Imputed(Analysis):
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return test - control of each subject at the visit: `trials.analyses.repeated.at_visit` says of what."""
         return difference(repeated.at_visit(values, self.endpoint, self.visit), self.test, self.control, log=False)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true difference is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
     def _model(self, data: xr.Dataset) -> "_Model":
         """Return the model of the data; its columns end with the arms other than the control, the test arm last."""

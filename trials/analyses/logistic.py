@@ -9,7 +9,8 @@ import xarray as xr
 from scipy import special
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, Effect, outcome
+from trials.analyses.base import Effect, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.fisher import log_odds_ratio
 from trials.analyses.functional import of_means
 from trials.analyses.groups import covariates, standardised
@@ -26,7 +27,7 @@ UNKNOWN = Effect(float("nan"), float("nan"), 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Logistic(Analysis):
+class Logistic(Contrast):
     """Log odds ratio of test to control by maximum likelihood, with Wald's test.
 
     The ``conditional`` odds ratio is that at equal covariates. The ``marginal`` one is that of the arms' proportions
@@ -64,16 +65,6 @@ class Logistic(Analysis):
         """Estimates are logarithms of odds ratios."""
         return "log-ratio"
 
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for an odds ratio beyond the margin."""
-        return True
-
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; subjects missing the endpoint or a covariate are left out and not in ``n``."""
         events, test, control = binary(data, self.endpoint, test=self.test, control=self.control)
@@ -95,10 +86,6 @@ class Logistic(Analysis):
         if self.covariates and self.effect == "conditional":
             return UNKNOWN
         return of_means(values, (self.test, self.control), log_odds_ratio)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true log odds ratio is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
 
 class _Rows(NamedTuple):

@@ -9,7 +9,8 @@ import xarray as xr
 from scipy import special
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, Effect, outcome
+from trials.analyses.base import Effect, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.fisher import log_odds_ratio
 from trials.analyses.functional import of_means
 from trials.analyses.groups import difference
@@ -20,7 +21,7 @@ from trials.errors import TrialError
 
 
 @dataclass(frozen=True, slots=True)
-class MantelHaenszel(Analysis):
+class MantelHaenszel(Contrast):
     """Odds ratio, risk ratio or risk difference common to the strata, with the Cochran-Mantel-Haenszel test.
 
     Estimates of Mantel & Haenszel (1959); variances of the log odds ratio by Robins, Breslow & Greenland (1986,
@@ -58,16 +59,6 @@ class MantelHaenszel(Analysis):
         """Estimates are differences, or logarithms of ratios."""
         return "difference" if self.effect == "risk_difference" else "log-ratio"
 
-    @property
-    def level(self) -> float:
-        """Level of the interval that belongs to the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference."""
-        return True
-
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; a ratio with an empty cell is NaN, a stratum of one group adds nothing."""
         table = self._tables(data)
@@ -102,10 +93,6 @@ class MantelHaenszel(Analysis):
     def truth(self, values: Mapping[str, np.ndarray]) -> Effect:
         """Return the difference, or the log ratio of odds or risks, of the arms' true proportions."""
         return of_means(values, (self.test, self.control), TRUTHS[self.effect])
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true effect is not beyond 0."""
-        return hypothesis.null(effect, 0.0, self.alternative, tolerance)
 
 
 def strata(data: xr.Dataset, names: tuple[str, ...]) -> np.ndarray:

@@ -10,7 +10,8 @@ import xarray as xr
 from scipy import special
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, arm_index, measurements, outcome
+from trials.analyses.base import arm_index, measurements, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.dose_response.contrasts import largest, optimal
 from trials.analyses.dose_response.fitting import Fit, Means, fit
 from trials.analyses.dose_response.shapes import SHAPES, standard
@@ -23,7 +24,7 @@ HALVINGS = 45
 
 
 @dataclass(frozen=True, slots=True)
-class MCPMod(Analysis):
+class MCPMod(Contrast):
     """Multiple comparisons and modelling (Bretz, Pinheiro & Branson 2005, doi:10.1111/j.1541-0420.2005.00344.x).
 
     The means of the arms are tested by one optimal contrast a candidate shape; ``statistic`` is the largest t, ``p``
@@ -70,16 +71,6 @@ class MCPMod(Analysis):
     def scale(self) -> str:
         """Estimates are differences of means."""
         return "difference"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a dose-response signal."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; one with an empty arm or without residual variation has failed."""
@@ -176,10 +167,6 @@ class MCPMod(Analysis):
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the highest dose less the control of each subject, in the direction of the endpoint."""
         return difference(values, self.arms[-1], self.arms[0], log=False)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true effect of the highest dose is not beyond 0."""
-        return hypothesis.null(effect, 0.0, self.alternative, tolerance)
 
 
 def _failed(means: Means, df: np.ndarray) -> np.ndarray:

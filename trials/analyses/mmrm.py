@@ -8,9 +8,11 @@ import numpy as np
 import xarray as xr
 
 from trials.analyses import hypothesis, repeated
-from trials.analyses.base import Analysis, arm_index, outcome
+from trials.analyses.base import arm_index, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import covariates, difference
 from trials.analyses.mixed.structures import STRUCTURES, Structure
+from trials.analyses.roles import check_roles
 from trials.checks import Choice, Labels, Number, Optional, fields, flag, label, refuse
 
 METHODS = ("satterthwaite", "kenward_roger", "kenward_roger_linear", "residual")
@@ -26,7 +28,7 @@ PORTION = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Mmrm(Analysis):
+class Mmrm(Contrast):
     """Test less control at a visit in ``endpoint ~ visit + arm x visit + baseline x visit + covariates``, by REML.
 
     The measurements of a subject are normal with one covariance for all; visits may be missing in any pattern, and are
@@ -59,12 +61,10 @@ class Mmrm(Analysis):
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
-        fields(self, "analysis", name=label, endpoint=label, test=label, control=label, baseline=Optional(label))
+        check_roles(self)
+        fields(self, "analysis", baseline=Optional(label))
         fields(self, "analysis", by_visit=Labels(), covariates=Labels(), covariance=Choice(tuple(STRUCTURES)))
         fields(self, "analysis", df=Choice(METHODS), visit=Optional(Number()), all_arms=flag, margin=Number())
-        fields(self, "analysis", alternative=Choice(hypothesis.ALTERNATIVES), alpha=Number(above=0, below=0.5))
-        if self.test == self.control:
-            raise refuse("analysis.control", self.control, "another arm than analysis.test")
         twice = {*self.slopes} & {*self.covariates}
         if twice or self.baseline in self.by_visit:
             raise refuse("analysis.by_visit", self.by_visit, "variables that are neither covariates nor the baseline")
@@ -78,16 +78,6 @@ class Mmrm(Analysis):
     def scale(self) -> str:
         """Estimates are differences of means."""
         return "difference"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference beyond the margin."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; a subject without any visit, or without a covariate, is left out and not in ``n``.
@@ -104,10 +94,6 @@ class Mmrm(Analysis):
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return test - control of each subject at the visit: `trials.analyses.repeated.at_visit` says of what."""
         return difference(repeated.at_visit(values, self.endpoint, self.visit), self.test, self.control, log=False)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true difference is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
     def _design(self, data: xr.Dataset) -> "_Design":
         """Return measurements, columns of the design and the place of the contrast: the test arm's column is last."""

@@ -9,7 +9,8 @@ import xarray as xr
 from scipy import special
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, Effect, outcome
+from trials.analyses.base import Effect, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.functional import functional, units
 from trials.analyses.groups import compared, covariates, standardised
 from trials.analyses.logistic import SEPARATED, UNKNOWN
@@ -23,7 +24,7 @@ CATEGORIES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class ProportionalOdds(Analysis):
+class ProportionalOdds(Contrast):
     """Common log odds ratio of a higher category, test to control.
 
     McCullagh (1980), doi:10.1111/j.2517-6161.1980.tb01109.x:
@@ -56,16 +57,6 @@ class ProportionalOdds(Analysis):
     def scale(self) -> str:
         """Estimates are logarithms of odds ratios."""
         return "log-ratio"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for an odds ratio beyond the margin."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; subjects missing the endpoint or a covariate are left out and not in ``n``."""
@@ -104,10 +95,6 @@ class ProportionalOdds(Analysis):
             return fitted(_tabled(sums.reshape(-1, *shape))).parameters[:, 0]
 
         return functional(counts.reshape(len(counts), -1), log_odds_ratio)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true log odds ratio is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
 
 class Rows(NamedTuple):

@@ -9,7 +9,8 @@ import xarray as xr
 from scipy import special
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, outcome
+from trials.analyses.base import outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import difference
 from trials.analyses.roles import check_roles
 from trials.analyses.tables import (
@@ -25,7 +26,7 @@ from trials.checks import Choice, Number, fields
 
 
 @dataclass(frozen=True, slots=True)
-class RiskDifference(Analysis):
+class RiskDifference(Contrast):
     """Test proportion less control proportion, tested against a margin by the method of the interval.
 
     ``newcombe`` is the hybrid score interval (Newcombe 1998, method 10), ``miettinen_nurminen`` the score test (1985),
@@ -55,16 +56,6 @@ class RiskDifference(Analysis):
         """Estimates are differences."""
         return "difference"
 
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference beyond the margin."""
-        return True
-
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; ``se`` is of the observed proportions and 0 when both are 0 or 1."""
         table = counted(*binary(data, self.endpoint, test=self.test, control=self.control))
@@ -78,10 +69,6 @@ class RiskDifference(Analysis):
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return test - control of each subject."""
         return difference(values, self.test, self.control, log=False)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true difference is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
 
 type Method = Callable[[Counts, float, float], tuple[np.ndarray, np.ndarray, np.ndarray]]

@@ -7,13 +7,15 @@ import numpy as np
 import xarray as xr
 
 from trials.analyses import hypothesis
-from trials.analyses.base import Analysis, outcome
+from trials.analyses.base import outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import Comparison, compared, difference, moments
-from trials.checks import Choice, Number, fields, flag, label, refuse
+from trials.analyses.roles import check_roles
+from trials.checks import Number, fields, flag
 
 
 @dataclass(frozen=True, slots=True)
-class TwoSample(Analysis):
+class TwoSample(Contrast):
     """Test mean less control mean, against a margin; Welch (1947), doi:10.1093/biomet/34.1-2.28, unless pooled."""
 
     name: str
@@ -30,26 +32,14 @@ class TwoSample(Analysis):
 
     def __post_init__(self) -> None:
         """Coerce and check the fields."""
-        fields(self, "analysis", name=label, endpoint=label, test=label, control=label, margin=Number())
-        fields(self, "analysis", alternative=Choice(hypothesis.ALTERNATIVES), alpha=Number(above=0, below=0.5))
+        check_roles(self)
+        fields(self, "analysis", margin=Number())
         fields(self, "analysis", equal_variance=flag, log=flag)
-        if self.test == self.control:
-            raise refuse("analysis.control", self.control, "another arm than analysis.test")
 
     @property
     def scale(self) -> str:
         """Estimates are differences of means, or logarithms of ratios."""
         return "log-ratio" if self.log else "difference"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval that agrees with the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a difference beyond the margin."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; subjects with a missing value are left out and not counted in ``n``."""
@@ -61,10 +51,6 @@ class TwoSample(Analysis):
     def contribution(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return test - control of each subject."""
         return difference(values, self.test, self.control, log=self.log)
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true difference is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
 
 def _fit(groups: Comparison, equal_variance: bool) -> dict[str, np.ndarray]:

@@ -9,7 +9,8 @@ import xarray as xr
 from scipy import special
 
 from trials.analyses import hypothesis, mann_whitney
-from trials.analyses.base import Analysis, Effect, logged, outcome
+from trials.analyses.base import Effect, logged, outcome
+from trials.analyses.contrast import Contrast
 from trials.analyses.groups import Comparison, compared, difference
 from trials.analyses.roles import check_roles
 from trials.checks import Number, fields, flag
@@ -23,7 +24,7 @@ HALVINGS = 45
 
 
 @dataclass(frozen=True, slots=True)
-class RankSum(Analysis):
+class RankSum(Contrast):
     """Rank-sum test of a shift against a margin (Wilcoxon 1945, doi:10.2307/3001968).
 
     By its normal approximation; with ``exact``, as R's ``wilcox.test`` has it for small groups, by the null
@@ -58,16 +59,6 @@ class RankSum(Analysis):
     def scale(self) -> str:
         """Estimates are differences, or logarithms of ratios."""
         return "log-ratio" if self.log else "difference"
-
-    @property
-    def level(self) -> float:
-        """Level of the interval that belongs to the test."""
-        return hypothesis.level(self.alternative, self.alpha)
-
-    @property
-    def decides(self) -> bool:
-        """Decides for a shift beyond the margin."""
-        return True
 
     def __call__(self, data: xr.Dataset) -> xr.Dataset:
         """Analyse every replicate; ``superiority`` is the share of pairs in which test is larger, ties counting half.
@@ -116,10 +107,6 @@ class RankSum(Analysis):
         batches = [np.array_split(arm, min(BATCHES, units)) for arm in arms]
         shifts = np.array([_median_difference(*map(np.ravel, pair)) for pair in zip(*batches, strict=True)])
         return Effect(float(shifts.mean()), float(shifts.std(ddof=1) / np.sqrt(len(shifts))), int(units))
-
-    def null(self, effect: float, tolerance: float = 0.0) -> bool:
-        """Whether a true shift is not beyond the margin."""
-        return hypothesis.null(effect, self.margin, self.alternative, tolerance)
 
 
 class _Ranks(NamedTuple):
