@@ -12,6 +12,7 @@ from pathlib import Path
 from trials.bag import BAGIT, STATUS, info, payload, signed, tags
 from trials.errors import TrialError
 from trials.trust.contents import CHECKS, Check
+from trials.trust.enclosure import HEAD
 from trials.trust.finding import Finding, Outcome, Report, State
 from trials.trust.fixity import payload_findings, tag_findings
 from trials.trust.inspecting import log_findings, signatures
@@ -64,12 +65,18 @@ def is_draft(bag: Path) -> bool:
 
 
 def _fixity(bag: Path) -> Iterator[Outcome]:
-    for name, what, findings in (
-        ("files", "every file is the one that was packaged", (*tag_findings(bag), *payload_findings(bag))),
-        ("audit log", "the chain of the log is whole and ends where bag-info.txt says", tuple(log_findings(bag))),
-    ):
-        yield Outcome(name, what, "failed" if findings else "passed", findings=findings)
+    name, what = "files", "every file is the one that was packaged"
+    yield _outcome(name, what, (*tag_findings(bag), *payload_findings(bag)))
+    name, what = "audit log", "the chain of the log is whole and ends where bag-info.txt says"
+    wrong, there = tuple(log_findings(bag)), HEAD in info(bag)
+    yield _outcome(name, what, wrong, "" if there else "the run was made by a version that kept no log", there=there)
     held, wrong = signatures(bag)
     note = "; ".join(map(str, held)) or "nobody has signed this package"
-    state: State = "failed" if wrong else "passed" if held else "absent"
-    yield Outcome("signatures", "every signature holds, of somebody who may sign it", state, note, wrong)
+    yield _outcome("signatures", "every signature holds, of somebody who may sign it", wrong, note, there=bool(held))
+    if is_draft(bag):
+        yield Outcome("status", "it is no draft", "not done", info(bag)[STATUS])
+
+
+def _outcome(name: str, what: str, findings: tuple[Finding, ...], note: str = "", *, there: bool = True) -> Outcome:
+    state: State = "failed" if findings else "passed" if there else "absent"
+    return Outcome(name, what, state, note, findings)

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from trials.bag import AUDIT, RUN
+from trials.trust.audit import LOG
 from trials.trust.finding import Finding, Outcome
 
 type Look = Callable[[Path, Sequence[Path]], Iterator[Finding]]
@@ -61,7 +62,8 @@ def run(bag: Path, _: Sequence[Path]) -> Iterator[Finding]:
     from trials.trust.run_folder import check
 
     for finding in check(bag / RUN, log=bag / AUDIT).findings:
-        yield Finding(f"{RUN}/{finding.path}", finding.message)
+        home = "data/audit" if finding.path.startswith(LOG) else RUN
+        yield Finding(f"{home}/{finding.path}", finding.message)
 
 
 HERE = "trials.trust"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hashlib import sha512
 from pathlib import Path
 
-from trials.bag import BAGIT, SIGNED, TAGMANIFEST
+from trials.bag import AUDIT, BAGIT, SIGNED, TAGMANIFEST
 from trials.errors import TrialError
 from trials.trust import attestation, minisig
 from trials.trust.audit import Detail
@@ -114,6 +114,8 @@ def _refuse_release(bag: Path) -> None:
 
     if is_draft(bag):
         raise TrialError("sign: a DRAFT is not released; supply what is missing and package the run again")
+    if not (bag / AUDIT).is_file():
+        raise TrialError("sign: a package without the audit log of its run is not released; run the trial again")
     held = signatures(bag)[0]
     if rejected := [each.name for each in held if each.meaning == "rejected"]:
         raise TrialError(f"sign: {rejected[0]} rejected this package; it is not released")

@@ -184,6 +184,29 @@ def test_a_draft_is_not_released(bag):
         signed_by(bag, "l")
 
 
+def test_a_draft_says_so(bag):
+    path = bag / "bag-info.txt"
+    path.write_text(path.read_text() + "Package-Status: DRAFT: answers are missing\n")
+    rewrite(bag)
+    assert outcome(verify(bag), "status").note == "DRAFT: answers are missing"
+
+
+def test_a_package_without_a_log_says_so_and_is_not_released(bag):
+    import json
+
+    (bag / "data/audit/audit.jsonl").unlink()
+    info = [line for line in (bag / "bag-info.txt").read_text().splitlines() if not line.startswith("Audit-Head")]
+    (bag / "bag-info.txt").write_text("\n".join(info) + "\n")
+    rewrite(bag)
+    report = verify(bag)
+    assert outcome(report, "audit log").state == "absent"
+    assert [finding.path for finding in report.findings] == ["data/audit/audit.jsonl"]
+    assert json.loads((bag / "data/simulation/run/manifest.json").read_text())["audit"]
+    signed_by(bag, "r")
+    with pytest.raises(TrialError, match="without the audit log of its run is not released"):
+        signed_by(bag, "l")
+
+
 def test_nothing_changed_is_signed_and_nobody_signs_twice(bag):
     signed_by(bag, "d")
     with pytest.raises(TrialError, match="has signed 'authored' already"):
