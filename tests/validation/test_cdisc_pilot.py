@@ -148,7 +148,6 @@ def test_our_checks_find_nothing_but_that_the_people_are_real(pilot, study):
     assert {(one.path, one.message) for one in found} <= {
         (f"{name}.SIMFL", "is not Y in every record") for name in ("ADSL", "ADQS")
     } | {("ADQS.QSSEQ", "is said to be from QS.QSSEQ, which is not there"),
-         ("ADQS.ADTC", "is said to be from QS.QSDTC, which is not there"),
          ("ADQS.ADY", "is said to be from QS.QSDY, which is not there")}  # fmt: skip
 
 

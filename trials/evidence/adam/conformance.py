@@ -175,8 +175,9 @@ def _names(adam: Mapping[str, Table], _: Mapping[str, Table]) -> Iterator[Findin
     """Every variable says where it is from; one name has one label in all data sets; numbers have their text beside."""
     labels: dict[str, tuple[str, str]] = {}
     for name, table in adam.items():
+        told = any(column.source for column in table.columns)  # a transport file alone does not tell
         for column in table.columns:
-            if not column.source and column.origin in ("Derived", "Predecessor"):
+            if told and not column.source and column.origin in ("Derived", "Predecessor"):
                 yield Finding(f"{name}.{column.name}", f"is {column.origin} and does not say from what")
             first, label = labels.setdefault(column.name, (name, column.label))
             if label != column.label and not column.name.startswith("ANL"):

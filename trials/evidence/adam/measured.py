@@ -11,7 +11,7 @@ import pandas as pd
 from trials.endpoints.repeated import Repeated
 from trials.endpoints.visit import AtVisit
 from trials.errors import TrialError
-from trials.evidence.adam import making
+from trials.evidence.adam import dates, making
 from trials.evidence.adam.making import Variable, assigned, derived, predecessor
 from trials.evidence.adam.recorded import Recorded
 from trials.evidence.adam.selecting import Selection, estimand, variables
@@ -86,7 +86,12 @@ def measured(seen: Recorded, adsl: Table, domain: str, selections: Sequence[Sele
     frame = pd.concat(frames, ignore_index=True)
     number = sorted(frame["PARAMCD"].unique())
     frame["PARAMN"] = frame["PARAMCD"].map(number.index).astype(float) + 1
-    variables = [*subject_and_period(seen, adsl, frame), *_told(seen, domain, frame), *_analysed(frame, selections)]
+    variables = [
+        *subject_and_period(seen, adsl, frame),
+        *_told(seen, domain, frame),
+        *_elapsed(seen, domain, frame),
+        *_analysed(frame, selections),
+    ]
     structure = "One record per subject, parameter, analysis period, analysis visit and derivation type"
     keys = ("STUDYID", "USUBJID", "PARAMCD", "APERIOD", "NRRLT", "DTYPE", f"{domain}SEQ")
     return making.table(f"AD{domain}", f"{seen.label(domain)} Analysis"[:30], structure, variables, keys=keys)
@@ -205,14 +210,32 @@ def _told(seen: Recorded, domain: str, frame: pd.DataFrame) -> Iterator[Variable
     yield derived("AVISITN", "Analysis Visit (N)", "Order of the planned time", "integer"), frame["place"] + 1.0
     about = f"Planned time of the visit, in the trial's unit of time ({unit})"
     yield derived("NRRLT", "Nominal Rel. Time from Start of Period", about, "float", format="12.4"), frame["NRRLT"]
-    yield (
-        predecessor("ADTC", "Analysis Date/Time (ISO 8601)", f"{domain}.{domain}DTC", codelist="ISO 8601"),
-        frame["DTC"],
-    )
+    source = f"{domain}.{domain}DTC"
+    yield derived("ADT", "Analysis Date", source, "integer", format=dates.DATE), dates.day(frame["DTC"])
+    taken = dates.moment(frame["DTC"])
+    yield derived("ADTM", "Analysis Datetime", source, "float", format=dates.TIME), taken
     yield predecessor("ADY", "Analysis Relative Day", f"{domain}.{domain}DY", "integer", format="8."), frame["DY"]
     yield assigned("SRCDOM", "Source Data", "SDTM domain of the record"), np.where(frame["DTYPE"] == "", domain, "")
     yield assigned("SRCVAR", "Source Variable"), np.where(frame["DTYPE"] == "", f"{domain}STRESN", "")
     yield predecessor(f"{domain}SEQ", "Sequence Number", f"{domain}.{domain}SEQ", "integer", format="8."), frame["SEQ"]
+
+
+def _elapsed(seen: Recorded, domain: str, frame: pd.DataFrame) -> Iterator[Variable]:
+    """Of concentrations, how long after the start of treatment and of the period they were planned and taken."""
+    if domain != "PC":
+        return
+    unit = seen.protocol.model.time
+    people = seen.sdtm["DM"].frame.set_index("USUBJID")["RFSTDTC"].reindex(list(seen.subjects))
+    start = dates.moment(people)[frame["subject"].to_numpy(dtype=int)]
+    after = (dates.moment(frame["DTC"]) - start) / seen.second
+    begun = np.asarray(seen.course.starts)[frame["period"].to_numpy(dtype=int)]
+    values = {
+        "AFRLT": ("Actual Rel. Time from First Dose", "PC.PCDTC less DM.RFSTDTC", after),
+        "NFRLT": ("Nominal Rel. Time from First Dose", "Planned", begun + frame["NRRLT"]),
+        "ARRLT": ("Actual Rel. Time from Start of Period", "AFRLT less the start of the period", after - begun),
+    }
+    for name, (label, source, value) in values.items():
+        yield derived(name, label, f"{source}, in the trial's unit of time ({unit})", "float", format="12.4"), value
 
 
 def _analysed(frame: pd.DataFrame, selections: Sequence[Selection]) -> Iterator[Variable]:
