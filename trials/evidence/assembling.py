@@ -68,6 +68,7 @@ PARTS: tuple[Part, ...] = (
     Part("provenance/config-resolved.yaml", "settings", f"{HERE}.provenance.settings:write_settings"),
     Part("provenance/sbom.cdx.json", "bill of materials", f"{HERE}.provenance.bill:write_bill"),
     Part("provenance/mlflow-run.json", "record of the tracking store", f"{HERE}.provenance.tracked:write_tracked"),
+    Part("m5/datasets/*/analysis", "analysis data sets", f"{HERE}.adam.writing:write"),
     Part("m5/datasets/*/misc/usdm.json", "study definition", f"{HERE}.usdm.definition:write_definition"),
     Part("m5/reports", "documents", f"{HERE}.reports.parts:write_documents"),
     Part("model/assessment-table.json", "assessment", f"{HERE}.reports.parts:write_assessment"),
