@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trials.evidence.adam.making import ascii_text
@@ -32,7 +32,13 @@ RULES = (
 
 
 def adrg(
-    study: Study, example: Example, tables: Sequence[Table], found: Sequence[Result], findings: Sequence[Finding]
+    study: Study,
+    example: Example,
+    tables: Sequence[Table],
+    found: Sequence[Result],
+    *,
+    selections: Mapping[str, Selection],
+    findings: Sequence[Finding],
 ) -> Document:
     """Analysis data reviewer's guide.
 
@@ -44,10 +50,11 @@ def adrg(
         Its analysis data sets.
     found
         Results of its analyses.
+    selections
+        Where every endpoint and estimand is in them.
     findings
         What `check` found in them.
     """
-    selections = {one.selection.variable: one.selection for one in found}
     return Document(
         name="adrg",
         title="Analysis Data Reviewer's Guide",
@@ -167,7 +174,7 @@ def _processing(tables: Sequence[Table]) -> Section:
     return Section("Analysis data creation and processing issues", blocks)
 
 
-def _described(example: Example, tables: Sequence[Table], selections: dict[str, Selection]) -> Section:
+def _described(example: Example, tables: Sequence[Table], selections: Mapping[str, Selection]) -> Section:
     kinds = dict(variables(example.protocol))
     where = [
         (name, type(kinds[name]).__name__, one.dataset, one.column, one.where, _strategy(example, name))
@@ -228,7 +235,7 @@ def _programs(found: Sequence[Result]) -> Section:
         (
             Paragraph(
                 "`programs/analyses.py` computes every result below anew from the transport files with Trialtwin's "
-                "public functions; `programs/simple.py` computes the simple ones with pandas and scipy alone."
+                "public functions; `programs/simple.py`, where there is one, computes simple ones with pandas and scipy."
             ),
             Code("python programs/analyses.py\npython programs/simple.py"),
             Grid("Analyses", ("Analysis", "What", "Data set", "Method"), rows),

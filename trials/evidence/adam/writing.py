@@ -48,7 +48,7 @@ def _example(study: Study, example: Example, place: Path) -> None:
     tabulated = sdtm.tables(example)
     made, chosen = tables(example, tabulated), selected(example, tabulated)
     found = results(study, example, chosen)
-    guide = adrg(study, example, made, found, check(made, tabulated))
+    guide = adrg(study, example, made, found, selections=chosen, findings=check(made, tabulated))
     _data(made, place, study, example.study, displays(example, found), guide)
     named = treatments(read(example.trial.name))
     for name, text in programs(example, found, chosen, named).items():
