@@ -14,7 +14,7 @@ from cohorts.covariates.base import CovariateModel, variables
 from cohorts.covariates.given import Categorical
 from trials.report_calendar import calendar_rows
 from trials.report_conduct import conduct_rows, visits
-from trials.table import KINDS, STOPPING, procedure
+from trials.table import KINDS, MIDDLE, STOPPING, counterpart, holds, procedure, published_value
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +33,6 @@ OUTPUT_UNIT = "unit of the output"
 MINUS = "\N{MINUS SIGN}"
 GLUE = "\N{NO-BREAK SPACE}"
 ROUNDING = 1e-12
-INTERVAL = (0.025, 0.975)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,34 +343,16 @@ def published(result: Result) -> Table:
 
 
 def _published_row(result: Result, entry: Published) -> tuple[str, ...]:
-    values = _counterpart(result, entry)
-    low, high = np.quantile(values, INTERVAL)
+    values = counterpart(result, entry)
+    low, high = np.quantile(values, MIDDLE)
     mean = with_error(float(values.mean()), float(values.std(ddof=1) / math.sqrt(values.size)))
     return (
         f"{entry.trial} (n = {entry.n})" if entry.n else entry.trial,
-        f"{entry.quantity} ({entry.unit})",
-        _published_value(entry),
+        entry.quantity if entry.unit == "1" else f"{entry.quantity} ({entry.unit})",
+        published_value(entry),
         f"{entry.scenario}, {entry.arm or entry.analysis}",
         mean,
         f"{plain(float(low), 3)}{GLUE}to{GLUE}{plain(float(high), 3)}",
-        plain(bool(low <= entry.value <= high)),
+        plain(holds(values, entry)),
         f"{entry.source} {entry.remark}".strip(),
     )
-
-
-def _published_value(entry: Published) -> str:
-    if entry.lower is None or entry.upper is None:
-        return f"{entry.value:g}"
-    level = f"{100 * entry.level:g} % " if entry.level else ""
-    return f"{entry.value:g} ({level}CI {entry.lower:g} to {entry.upper:g})"
-
-
-def _counterpart(result: Result, entry: Published) -> np.ndarray:
-    """The simulated number of each replicate that stands beside a published one, failed replicates left out."""
-    if entry.analysis is None:
-        found = result.arms["mean"].sel(scenario=entry.scenario, endpoint=entry.endpoint, arm=entry.arm).values
-    else:
-        found = result.outcomes["estimate"].sel(scenario=entry.scenario, analysis=entry.analysis).values
-        if str(result.outcomes["scale"].sel(analysis=entry.analysis).item()) == "log-ratio":
-            found = np.exp(found)
-    return np.asarray(found[np.isfinite(found)], dtype=float)

@@ -6,14 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from trials.multiplicity.families import Family
     from trials.protocol import Published, Result
 
+MIDDLE = (0.025, 0.975)
+"""Quantiles between which the middle 95 % of the trials lie."""
 NOISE = 1e-9
 """Relative errors below this are rounding, not Monte Carlo."""
+FINEST = 5e-5
+"""Errors below this would be 0 in four decimals."""
 COLUMNS = ("bias", "coverage")
 RATIO = "log-ratio"
 RATIOS = "Effects of ratio analyses are ratios; their bias is of the natural logarithm."
@@ -141,22 +147,51 @@ def published_table(result: Result) -> str:
     """Set published results beside the simulated numbers; empty when the trial names none."""
     lines = []
     for row in result.trial.published:
-        mean, mcse, sd = simulated(result, row)
+        values = counterpart(result, row)
+        mcse = float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else None
+        within = f"95 % of trials {_range(values)}, {'with' if holds(values, row) else 'without'} the published value"
         lines += [
-            f"{row.trial}: {row.quantity}: {_interval(row)}",
-            f"    here, {_beside(row)}: {number(mean, mcse, plus=True)} (SD between trials {number(sd, mcse)})",
+            f"{row.trial}: {row.quantity}: {published_value(row)}{_spaced(row.unit)}",
+            f"    here, {_beside(row)}: {number(float(values.mean()), mcse, plus=True)}; {within}",
         ]
     return "\n".join(["Beside published results", *lines]) if lines else ""
 
 
-def simulated(result: Result, row: Published) -> tuple[float, float, float]:
-    """Find the simulated number beside a published one: mean over replicates, its error, SD between replicates."""
-    if row.analysis is not None:
-        values = result.outcomes["estimate"].sel(scenario=row.scenario, analysis=row.analysis)
+def counterpart(result: Result, row: Published) -> np.ndarray:
+    """Return the number of each simulated trial that stands beside a published one (replicate,), failures left out.
+
+    Of an analysis of a ratio it is the ratio, not its logarithm.
+    """
+    if row.analysis is None:
+        found = result.arms["mean"].sel(scenario=row.scenario, endpoint=row.endpoint, arm=row.arm).values
     else:
-        values = result.arms["mean"].sel(scenario=row.scenario, endpoint=row.endpoint, arm=row.arm)
-    sd = float(values.std("replicate", ddof=1))
-    return float(values.mean("replicate")), sd / math.sqrt(int(values.count())), sd
+        found = result.outcomes["estimate"].sel(scenario=row.scenario, analysis=row.analysis).values
+        if str(result.outcomes["scale"].sel(analysis=row.analysis).item()) == RATIO:
+            found = np.exp(found)
+    return np.asarray(found[np.isfinite(found)], dtype=float)
+
+
+def holds(values: np.ndarray, row: Published) -> bool:
+    """Whether the middle 95 % of the simulated trials hold the published value."""
+    low, high = np.quantile(values, MIDDLE)
+    return bool(low <= row.value <= high)
+
+
+def published_value(row: Published) -> str:
+    """Write a published value with its interval, if it has one: ``40 (95 % CI 35 to 45)``."""
+    if row.lower is None or row.upper is None:
+        return f"{row.value:g}"
+    level = f"{100 * row.level:g} % CI " if row.level else ""
+    return f"{row.value:g} ({level}{row.lower:g} to {row.upper:g})"
+
+
+def _range(values: np.ndarray) -> str:
+    low, high = np.quantile(values, MIDDLE)
+    return f"{low:.3g} to {high:.3g}"
+
+
+def _spaced(unit: str) -> str:
+    return "" if unit in ("", "1") else f" {unit}"
 
 
 def entry(found: Mapping[str, Any] | None) -> str:
@@ -170,13 +205,10 @@ def number(value: float, mcse: float | None, *, plus: bool = False) -> str:
     """Write a number to two digits of its error, four decimals at most; an error that is but rounding is 0."""
     if mcse is None or not mcse > NOISE * abs(value):
         return f"{value:.4g}" + ("±0" if plus and mcse is not None else "")
+    if plus and mcse < FINEST:
+        return f"{value:.2g}±{mcse:.1g}"
     digits = min(4, max(0, 1 - math.floor(math.log10(mcse))))
     return f"{value:.{digits}f}±{mcse:.{digits}f}" if plus else f"{value:.{digits}f}"
-
-
-def _interval(row: Published) -> str:
-    bounds = f" ({row.lower:g} to {row.upper:g})" if row.lower is not None and row.upper is not None else ""
-    return f"{row.value:g} {row.unit}{bounds}"
 
 
 def _beside(row: Published) -> str:

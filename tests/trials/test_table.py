@@ -9,7 +9,13 @@ from trials.table import effect, number
 
 @pytest.mark.parametrize(
     ("value", "mcse", "text"),
-    [(0.912, 0.0089, "0.9120±0.0089"), (1.0, 0.0, "1±0"), (0.5, None, "0.5"), (12.3, 0.51, "12.30±0.51")],
+    [
+        (0.912, 0.0089, "0.9120±0.0089"),
+        (1.0, 0.0, "1±0"),
+        (0.5, None, "0.5"),
+        (12.3, 0.51, "12.30±0.51"),
+        (-3.2e-6, 4.1e-6, "-3.2e-06±4e-06"),
+    ],
 )
 def test_number_stands_to_two_digits_of_its_error(value: float, mcse: float | None, text: str) -> None:
     assert number(value, mcse, plus=True) == text
