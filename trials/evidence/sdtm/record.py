@@ -113,8 +113,9 @@ class Record:
 
     @cached_property
     def end(self) -> Array:
-        """Time at which participation ended, or the data do: completion, leaving, death or cut-off."""
-        return np.asarray(np.minimum.reduce([self.completed, self.left, self.died, self.cutoff]))
+        """Time at which participation ended, or the data do: a known death, or completion, leaving or cut-off."""
+        alive = np.minimum.reduce([self.completed, self.left, self.cutoff])
+        return np.asarray(np.where(np.isfinite(self.died), self.died, alive))
 
     @cached_property
     def elements(self) -> tuple[tuple[Element, ...], ...]:

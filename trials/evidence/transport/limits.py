@@ -30,11 +30,12 @@ def check(table: Table) -> None:
         a text of more than 200 characters, with trailing blanks or with characters that are not printable ASCII;
         a number that is infinite, or is not whole in a variable of whole numbers; the same name twice.
     """
-    if faults := list(_faults(table)):
-        raise TrialError(f"{table.name} does not fit into a transport file: {'; '.join(faults)}")
+    if found := list(faults(table)):
+        raise TrialError(f"{table.name} does not fit into a transport file: {'; '.join(found)}")
 
 
-def _faults(table: Table) -> Iterator[str]:
+def faults(table: Table) -> Iterator[str]:
+    """Every fault that `check` refuses a table for."""
     yield from _of_label(table.name, table.label)
     if not _NAME.fullmatch(table.name):
         yield f"{table.name!r} is no name of a data set"

@@ -1,0 +1,22 @@
+"""Example trials of the shipped trials, without a run: the first replicate of the first scenario."""
+
+from functools import cache
+
+import trials
+from tests.trials.small import SMALL, UNFITTED
+from trials.block import Work
+from trials.evidence.study import Example
+
+STUDY = "TT-TEST-E1"
+
+
+@cache
+def example(name, *overrides, n=None, seed=1):
+    """An example of `n` subjects; None: as many as the trial has. A fitted population is drawn from its prior."""
+    fitted = UNFITTED if name == "theophylline_bioequivalence" else ()
+    size = () if n is None else (f"design.n={n}",)
+    trial = trials.load(name, [*SMALL, *fitted, *size, *overrides])
+    scenario = trial.scenarios[0]
+    return Example(
+        1, STUDY, scenario, 0, "the first simulated trial", Work("", scenario.protocol, range(1), seed, None), trial
+    )

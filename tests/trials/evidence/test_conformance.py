@@ -1,0 +1,157 @@
+"""Our own conformance checks: what we make has no finding, and every planted fault is found by the rule it breaks."""
+
+import dataclasses
+
+import pytest
+
+from tests.trials.evidence.examples import example
+from trials.evidence.conformance import check, look
+from trials.evidence.sdtm import tables
+from trials.evidence.transport import xpt
+
+WHEN = "2026-01-31T12:34:56Z"
+
+
+@pytest.fixture(scope="module")
+def sdtm():
+    return {table.name: table for table in tables(example("evolocumab_ldl", n=12))}
+
+
+def put(name, variable, row, value):
+    """Put a value into one record, or (row None) into all."""
+
+    def plant(sdtm):
+        frame = sdtm[name].frame.copy()
+        frame.loc[slice(None) if row is None else row, variable] = value
+        return sdtm | {name: dataclasses.replace(sdtm[name], frame=frame)}
+
+    return plant
+
+
+def records(name, change):
+    def plant(sdtm):
+        frame = change(sdtm[name].frame).reset_index(drop=True)
+        return sdtm | {name: dataclasses.replace(sdtm[name], frame=frame)}
+
+    return plant
+
+
+def columns(name, change):
+    """Change the variables; those that are renamed keep their values."""
+
+    def plant(sdtm):
+        old = {column.name: column for column in sdtm[name].columns}
+        made = change(list(old.values()))
+        frame = sdtm[name].frame.rename(columns=RENAMED if change is unknown else {})
+        keys = [key for key in sdtm[name].keys if key in {one.name for one in made}]
+        made_frame = frame[[one.name for one in made]]
+        return sdtm | {name: dataclasses.replace(sdtm[name], columns=made, frame=made_frame, keys=keys)}
+
+    return plant
+
+
+RENAMED = {"VSLOBXFL": "VSODD"}
+
+
+def without(name):
+    return lambda sdtm: {one: table for one, table in sdtm.items() if one != name}
+
+
+def labelled(name, label):
+    return lambda sdtm: sdtm | {name: dataclasses.replace(sdtm[name], label=label)}
+
+
+def renamed(name, other):
+    return lambda sdtm: (
+        {one: table for one, table in sdtm.items() if one != name}
+        | {other: dataclasses.replace(sdtm[name], name=other)}
+    )
+
+
+def swapped(made):
+    made[2], made[3] = made[3], made[2]
+    return made
+
+
+def dropped(variable):
+    return lambda made: [one for one in made if one.name != variable]
+
+
+def unknown(made):
+    return [dataclasses.replace(one, name=RENAMED.get(one.name, one.name)) for one in made]
+
+
+def relabelled(variable):
+    return lambda made: [
+        dataclasses.replace(one, label="Another Label") if one.name == variable else one for one in made
+    ]
+
+
+MISSED_BY_CORE = {
+    "sex": (put("DM", "SEX", 3, "X"), "DM", 4, "terminology"),
+    "dose unit": (put("EX", "EXDOSU", 2, "mgg"), "EX", 3, "terminology"),
+    "label": (columns("LB", relabelled("LBTEST")), "LB", 0, "labels"),
+    "no TS": (without("TS"), "TS", 0, "data sets"),
+}
+SIXTEEN = {
+    "required variable missing": (columns("LB", dropped("LBTEST")), "LB", 0, "variables"),
+    "same keys twice": (put("DM", "USUBJID", 1, "TT-TEST-E1-SIM0001"), "DM", 2, "keys"),
+    "subject not in DM": (put("LB", "USUBJID", 5, "TT-TEST-E1-SIM9999"), "LB", 6, "USUBJID"),
+    "no date": (put("LB", "LBDTC", 1, "2000-13-03"), "LB", 2, "ISO 8601"),
+    "end before start": (put("EX", "EXENDTC", 0, "1999-12-31T08:00:00"), "EX", 1, "start and end"),
+    "sequence number twice": (put("LB", "LBSEQ", 1, 1.0), "LB", 2, "--SEQ"),
+    "order of variables": (columns("VS", swapped), "VS", 0, "order of variables"),
+    "unknown variable": (columns("VS", unknown), "VS", 0, "variables"),
+    "lower-case domain": (renamed("VS", "vs"), "vs", 0, "data sets"),
+    "another study": (put("EX", "STUDYID", 2, "OTHER"), "EX", 3, "STUDYID"),
+    "wrong study day": (put("LB", "LBDY", 1, 5.0), "LB", 2, "study days"),
+    "arm not in TA": (put("DM", "ARMCD", 0, "NONE"), "DM", 1, "ARMCD and ARM"),
+    "no unit": (put("LB", "LBSTRESU", 0, ""), "LB", 1, "units"),
+    "text and number differ": (put("LB", "LBSTRESN", 2, 1.0), "LB", 3, "results"),
+    "unknown epoch": (put("LB", "EPOCH", 0, "FOLLOW-UP"), "LB", 1, "EPOCH"),
+    "visit not in TV": (put("LB", "VISITNUM", 3, 99.0), "LB", 4, "VISITNUM and VISIT and VISITDY"),
+}
+MORE = {
+    "label of a data set": (labelled("DM", "Demographics"), "DM", 0, "labels"),
+    "order of records": (records("LB", lambda frame: frame.iloc[::-1]), "LB", 1, "order of records"),
+    "not said to be simulated": (put("TS", "TSVAL", None, "x"), "TS", 0, "summary"),
+    "a death without a date": (put("DM", "DTHFL", 0, "Y"), "DM", 1, "death"),
+    "exposure": (put("DM", "RFXSTDTC", 0, "2000-01-04T08:00:00"), "DM", 1, "exposure"),
+    "negative dose": (put("EX", "EXDOSE", 0, -1.0), "EX", 1, "doses"),
+    "not done with a result": (put("LB", "LBSTRESC", 0, ""), "LB", 1, "not done"),
+    "not ASCII": (put("LB", "LBCAT", 0, "Bl\u00fct"), "LB", 0, "lengths"),
+    "expected variable missing": (columns("DM", dropped("AGE")), "DM", 0, "variables"),
+    "domain": (put("LB", "DOMAIN", 0, "XX"), "LB", 1, "DOMAIN"),
+    "no data": (records("DS", lambda frame: frame.iloc[:0]), "DS", 0, "data sets"),
+    "required value": (put("EX", "EXTRT", 1, ""), "EX", 2, "required values"),
+    "tests": (put("LB", "LBTEST", 0, "Another"), "LB", 0, "tests"),
+    "baseline twice": (put("LB", "LBLOBXFL", 1, "Y"), "LB", 2, "baseline"),
+    "element not in TE": (put("SE", "ELEMENT", 0, "Odd"), "SE", 1, "ETCD and ELEMENT"),
+}
+
+
+def test_what_we_make_has_no_finding(sdtm):
+    assert list(map(str, check(sdtm.values()))) == []
+
+
+@pytest.mark.parametrize("plants", [MISSED_BY_CORE, SIXTEEN, MORE], ids=["four", "sixteen", "more"])
+def test_every_planted_fault_is_found(sdtm, plants):
+    for what, (plant, name, record, rule) in plants.items():
+        found = check(plant(sdtm).values())
+        assert any((one.data_set, one.record, one.rule) == (name, record, rule) for one in found), (
+            what, [str(one) for one in found],
+        )  # fmt: skip
+
+
+def test_there_are_four_and_sixteen():
+    assert (len(MISSED_BY_CORE), len(SIXTEEN)) == (4, 16)
+
+
+def test_a_package_is_looked_at_folder_by_folder(sdtm, tmp_path):
+    folder = tmp_path / "data" / "sdtm"
+    folder.mkdir(parents=True)
+    for table in put("DM", "SEX", 3, "X")(sdtm).values():
+        xpt.write(table, folder / f"{table.name.lower()}.xpt", WHEN)
+    found = list(look(tmp_path, sorted(folder.glob("*.xpt"))))
+    assert [one.path for one in found] == ["data/sdtm/dm.xpt"]
+    assert "SEX" in found[0].message
