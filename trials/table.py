@@ -208,7 +208,8 @@ def number(value: float, mcse: float | None, *, plus: bool = False) -> str:
     if plus and mcse < FINEST:
         return f"{value:.2g}±{mcse:.1g}"
     digits = min(4, max(0, 1 - math.floor(math.log10(mcse))))
-    return f"{value:.{digits}f}±{mcse:.{digits}f}" if plus else f"{value:.{digits}f}"
+    shown = round(value, digits) + 0.0  # no negative zero
+    return f"{shown:.{digits}f}±{mcse:.{digits}f}" if plus else f"{shown:.{digits}f}"
 
 
 def _beside(row: Published) -> str:

@@ -271,3 +271,12 @@ def test_clock_and_labels():
     assert labelled("time_in_range", "%") == "time in range (%)"
     assert labelled("inr", "INR") == "inr"
     assert labelled("ratio", "1") == "ratio"
+
+
+@pytest.mark.parametrize("values", [[], [3.0]])
+def test_an_arm_with_hardly_any_values_is_drawn_without_a_warning(values):
+    groups = [Group("placebo", np.array(values), (("THEIRS", 2.0),)), Group("drug", np.array([1.0, 2.0, 4.0]))]
+    figure = distributions(groups, label="half-life (h)")
+    drawn = [text.get_text() for text in figure.get_axes()[0].texts]
+    assert "THEIRS 2" in drawn
+    assert ("3" in drawn) == bool(values)

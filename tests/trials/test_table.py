@@ -15,6 +15,7 @@ from trials.table import effect, number
         (0.5, None, "0.5"),
         (12.3, 0.51, "12.30±0.51"),
         (-3.2e-6, 4.1e-6, "-3.2e-06±4e-06"),
+        (-0.001, 0.4, "0.00±0.40"),
     ],
 )
 def test_number_stands_to_two_digits_of_its_error(value: float, mcse: float | None, text: str) -> None:

@@ -167,18 +167,24 @@ def distributions(groups: Sequence[Group], *, label: str) -> Figure:
 
 def _distribution_row(axes: Axes, group: Group, height: float, paint: str) -> None:
     values = group.values[np.isfinite(group.values)]
-    axes.plot(values, height - 0.12 - 0.26 * _spread(len(values)), "o", ms=2.2, color=paint, alpha=0.45, mew=0)
-    low, middle, high = np.percentile(values, [25, 50, 75])
-    axes.plot([low, high], [height] * 2, color=paint, lw=6, alpha=0.3, solid_capstyle="butt")
-    axes.plot([middle] * 2, [height - 0.05, height + 0.05], color=paint, lw=2, solid_capstyle="butt")
-    error = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-    axes.errorbar(values.mean(), height + 0.17, xerr=error, fmt="D", ms=4, color=INK, capsize=2.5, elinewidth=1.2)
-    axes.annotate(f"{values.mean():.3g}", (values.mean() - error, height + 0.17), (-4, 0), ha="right",
-                  textcoords="offset points", va="center", fontsize=7, color=INK)  # fmt: skip
+    if values.size:
+        _observed(axes, values, height, paint)
     for step, (name, value) in enumerate(group.published):
         axes.plot(value, height + 0.32 + 0.13 * step, "D", ms=4, mfc="white", mec=INK, mew=1.0)
         axes.annotate(f"{name} {value:.3g}", (value, height + 0.32 + 0.13 * step), (6, 0), textcoords="offset points",
                       va="center", fontsize=7, color=INK)  # fmt: skip
+
+
+def _observed(axes: Axes, values: NDArray[np.float64], height: float, paint: str) -> None:
+    """Dots, quartiles and mean of one value or more; one alone has no interval."""
+    axes.plot(values, height - 0.12 - 0.26 * _spread(len(values)), "o", ms=2.2, color=paint, alpha=0.45, mew=0)
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    axes.plot([low, high], [height] * 2, color=paint, lw=6, alpha=0.3, solid_capstyle="butt")
+    axes.plot([middle] * 2, [height - 0.05, height + 0.05], color=paint, lw=2, solid_capstyle="butt")
+    error = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+    axes.errorbar(values.mean(), height + 0.17, xerr=error, fmt="D", ms=4, color=INK, capsize=2.5, elinewidth=1.2)
+    axes.annotate(f"{values.mean():.3g}", (values.mean() - error, height + 0.17), (-4, 0), ha="right",
+                  textcoords="offset points", va="center", fontsize=7, color=INK)  # fmt: skip
 
 
 def _spread(count: int) -> NDArray[np.float64]:
