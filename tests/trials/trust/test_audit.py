@@ -92,6 +92,14 @@ def test_removed_moved_added_and_doubled_lines_are_seen(log):
         assert finding.path.startswith("audit.jsonl line")
 
 
+def test_a_line_written_otherwise_is_seen(log):
+    """The same content in another form has the same hash; the form is part of what is promised."""
+    lines = log.read_bytes().splitlines(keepends=True)
+    for other in (json.dumps(json.loads(lines[2])), json.dumps(json.loads(lines[2]), separators=(",", ":"))):
+        log.write_bytes(b"".join([*lines[:2], other.encode() + b"\n", *lines[3:]]))
+        assert audit.check(log.parent)[0].path == "audit.jsonl line 3"
+
+
 def test_cut_off_lines_are_seen_by_a_head_that_was_kept(log):
     kept, whole = audit.head(log.parent), log.read_bytes()
     lines = whole.splitlines(keepends=True)

@@ -7,13 +7,17 @@ import shutil
 import pytest
 
 from tests.trials.evidence.tables import small
-from tests.trials.trust.packages import packaged
+from tests.trials.trust.packages import packaged, run_folder
+from trials.evidence.adam.reporting import reporting_event_of_replicates
+from trials.evidence.adam.simulated import replicates
+from trials.evidence.study import open_study
 from trials.evidence.transport import dataset_json, define, xpt
 from trials.trust.contents import CHECKS
 from trials.trust.finding import Outcome
 
 WHEN = "2026-01-02T03:04:05Z"
 STUDY = "data/m5/datasets/s-e1"
+ALL = "data/m5/datasets/s"
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,14 @@ def made(tmp_path_factory):
     xpt.write(small(), tabulations / "pc.xpt", WHEN)
     dataset_json.write(small(), copies / "pc.json", WHEN, "S")
     define.write([small()], tabulations / "define.xml", when=WHEN, standard="sdtm", study="S")
+    study, (adam, copies) = open_study(run_folder()), (bag / ALL / "analysis/adam/datasets", bag / ALL / "misc")
+    adam.mkdir(parents=True)
+    (copies / "dataset-json/adam").mkdir(parents=True)
+    for table in replicates(study):
+        xpt.write(table, adam / f"{table.name.lower()}.xpt", WHEN)
+        dataset_json.write(table, copies / "dataset-json/adam" / f"{table.name.lower()}.json", WHEN, "S")
+    define.write(replicates(study), adam / "define.xml", when=WHEN, standard="adam", study="S")
+    (copies / "ars.json").write_text(json.dumps(reporting_event_of_replicates(study, "S")))
     found = json.loads((bag / "data/simulation/run/characteristics.json").read_text())
     rows = [
         (scenario, analysis, name, *entry.values())
@@ -66,7 +78,10 @@ def edited(path, before, after):
     path.write_text(text.replace(before, after, 1))
 
 
-@pytest.mark.parametrize("name", ["run", "Dataset-JSON", "define.xml", "copies", "numbers", "reports"])
+@pytest.mark.parametrize(
+    "name", ["run", "Dataset-JSON", "define.xml", "copies", "numbers", "reports", "analysis results", "analysis data",
+             "all replicates", "their characteristics", "their results"]
+)  # fmt: skip
 def test_what_is_right_passes(bag, name):
     found = outcome(bag, name)
     assert found.state == "passed", str(found)
@@ -142,6 +157,42 @@ def test_a_number_that_a_report_prints_wrongly(bag):
     assert f"{where[0]} {where[1]} estimate" in finding.message
     path.write_text("<p>nothing</p>")
     assert "prints no table" in outcome(bag, "reports").findings[0].message
+
+
+def changed(path, **values):
+    """Change the first record of a data set."""
+    table = xpt.read(path)
+    for name, value in values.items():
+        table.frame.loc[0, name] = value
+    xpt.write(table, path, WHEN)
+
+
+def test_a_replicate_that_differs(bag):
+    changed(bag / ALL / "analysis/adam/datasets/adsim.xpt", ESTIMATE=0.5, N=3.0)
+    told = [finding.message for finding in outcome(bag, "all replicates").findings]
+    assert told == ["has another estimate than the run in 1 records", "has another n than the run in 1 records"]
+
+
+def test_a_characteristic_that_differs_in_the_data_set_or_the_results(bag):
+    changed(bag / ALL / "analysis/adam/datasets/adoc.xpt", MCSE=0.5)
+    (finding,) = outcome(bag, "their characteristics").findings
+    assert "'mcse': 0.5" in finding.message
+    path = bag / ALL / "misc/ars.json"
+    event = json.loads(path.read_text())
+    event["analyses"][0]["results"][0]["rawValue"] = "0.5"
+    path.write_text(json.dumps(event))
+    (finding,) = outcome(bag, "their results").findings
+    assert "'value': 0.5" in finding.message
+
+
+def test_analysis_data_without_the_tabulations_they_come_from(bag):
+    place = bag / STUDY / "analysis/adam/datasets"
+    place.mkdir(parents=True)
+    xpt.write(small(name="ADPC"), place / "adpc.xpt", WHEN)
+    define.write([small(name="ADPC")], place / "define.xml", when=WHEN, standard="adam", study="S")
+    shutil.rmtree(bag / STUDY / "tabulations")
+    (finding,) = outcome(bag, "analysis data").findings
+    assert "no tabulations that they come from" in finding.message
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"@graph": 3}', b"\xff"])
