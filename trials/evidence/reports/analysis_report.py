@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trials.evidence.reports import characteristics
 from trials.evidence.reports import model_sections as model
 from trials.evidence.reports import trial_sections as trial
-from trials.evidence.reports.assessment import assessed, criteria_found, judged_all
+from trials.evidence.reports.assessment import assessed, context_of_use, criteria_found, judged_all
 from trials.evidence.reports.content import MANIFEST, document, pictures, said
 from trials.evidence.reports.document import Block, Bullets, Code, Document, Grid, Paragraph, Section, Trace
 from trials.evidence.reports.fit_sections import fit
@@ -24,7 +24,7 @@ def analysis_report(study: Study, answers: Answers) -> Document:
     """The report."""
     sections = [
         Section("Executive summary", [*_executive(study, answers), assessed(study, answers)]),
-        Section("Introduction", [Paragraph(said(answers.question)), Paragraph(str(answers.context))]),
+        Section("Introduction", [Paragraph(said(answers.question)), context_of_use(answers)]),
         Section("Objectives", _objectives(study, answers)),
         Section(
             "Data and methods",
@@ -77,6 +77,7 @@ def _executive(study: Study, answers: Answers) -> list[Block]:
             f"{sum(one.met for one in found)} of {len(found)} technical criteria are met:"
         ),
         Bullets(listed),
+        *trial.shortfall(study, answers),
         Paragraph(f"**Conclusion of the reviewer.** {said(answers.verdict.statement)}"),
     ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trials.evidence.criteria import Judged, judged, limit
 from trials.evidence.reports.content import ANSWERS, NOT_GIVEN, people, said, trace
-from trials.evidence.reports.document import Block, Grid, Paragraph, Trace
+from trials.evidence.reports.document import Block, Bullets, Grid, Paragraph, Trace
 from trials.report_tables import plain, with_error
 
 if TYPE_CHECKING:
@@ -32,6 +32,16 @@ def planning(answers: Answers) -> Grid:
         trace=BY_PEOPLE,
         widths=(2.3, 0.9, 7.5),
     )
+
+
+def context_of_use(answers: Answers) -> Bullets:
+    """The context of use, part by part."""
+    return Bullets([f"**{name}.** {said(text)}" for name, text in _context(answers)])
+
+
+def _context(answers: Answers) -> list[tuple[str, str]]:
+    one = answers.context
+    return [("Role", one.role), ("Scope", one.scope), ("Data", one.data), ("Other evidence", one.other_evidence)]
 
 
 def assessed(study: Study, answers: Answers) -> Grid:
@@ -60,16 +70,9 @@ def assessed(study: Study, answers: Answers) -> Grid:
 
 
 def _question(answers: Answers) -> list[tuple[str, str, str]]:
-    context = answers.context
-    parts = {
-        "Role": context.role,
-        "Scope": context.scope,
-        "Data": context.data,
-        "Other evidence": context.other_evidence,
-    }
     return [
         ("Question of interest (2.1.1)", "", said(answers.question)),
-        ("Context of use (2.1.2)", "", " ".join(f"**{name}.** {said(text)}" for name, text in parts.items())),
+        ("Context of use (2.1.2)", "", " ".join(context_of_use(answers).items)),
     ]
 
 
@@ -88,7 +91,7 @@ def _levels(answers: Answers) -> list[tuple[str, str, str]]:
 
 
 def _plans(answers: Answers) -> list[tuple[str, str, str]]:
-    listed = " ".join(f"({n}) {one.statement} {limit(one)}." for n, one in enumerate(answers.criteria, 1))
+    listed = " ".join(f"({n}) {one.statement.rstrip('.')}: {limit(one)}." for n, one in enumerate(answers.criteria, 1))
     return [
         ("Technical criteria (2.2.1)", "", listed or NOT_GIVEN),
         ("Appropriateness (2.2.2)", "", said(answers.appropriateness)),

@@ -21,7 +21,7 @@ NOT_GIVEN = "**not given**"
 CHARACTERISTICS = "simulation/operating-characteristics.csv"
 OUTCOMES, MANIFEST = "simulation/run/outcomes.parquet", "simulation/run/manifest.json"
 CONFIGURATION = "provenance/config-resolved.yaml"
-ANSWERS = "answers of the sponsor"
+ANSWERS = "provenance/answers.json"
 PLACES = {
     "cover-letter": "m1", "summary": "m2", "sap": "m5", "map": "m5",
     "mar": "m5/reports", "simulation-report": "m5/reports", "credibility-report": "m5/reports",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _MARKED = re.compile(r"\*\*(?P<bold>.+?)\*\*|`(?P<code>[^`]+)`")
 
+_PERCENT = re.compile(r"(?<=\d) %")
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -17,7 +19,8 @@ class Run:
 
 
 def runs(text: str) -> tuple[Run, ...]:
-    """Runs of a text with ``**bold**`` and `` `code` `` in it."""
+    """Runs of a text with ``**bold**`` and `` `code` `` in it; a percent sign stays with its number."""
+    text = _PERCENT.sub("\N{NO-BREAK SPACE}%", text)
     found: list[Run] = []
     end = 0
     for match in _MARKED.finditer(text):

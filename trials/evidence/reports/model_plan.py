@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trials.evidence.factors import FACTORS
 from trials.evidence.reports import model_sections as model
 from trials.evidence.reports import trial_sections as trial
-from trials.evidence.reports.assessment import BY_PEOPLE, criteria_planned, planning
+from trials.evidence.reports.assessment import BY_PEOPLE, context_of_use, criteria_planned, planning
 from trials.evidence.reports.content import document, said
 from trials.evidence.reports.document import Bullets, Document, Grid, Paragraph, Section
 from trials.evidence.reports.lock import locked
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def model_plan(study: Study, answers: Answers) -> Document:
     """The plan."""
     sections = [
-        Section("Introduction", [Paragraph(said(answers.question)), Paragraph(str(answers.context))]),
+        Section("Introduction", [Paragraph(said(answers.question)), context_of_use(answers)]),
         Section("Assessment: planning", [planning(answers)]),
         Section("Data", model.data(study, answers).blocks),
         Section("Model", [], [model.structure(study), model.population(study), model.assumptions(answers)]),

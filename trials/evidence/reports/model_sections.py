@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trials import report_posterior, report_tables
@@ -87,7 +88,7 @@ def data(study: Study, answers: Answers) -> Section:
             "number beside it; no number was fitted in this run."
         )
         return Section("Data", [Paragraph(note)])
-    table = report_posterior.data(result(study))
+    table = replace(report_posterior.data(result(study)), head=("What", "Description"))
     leave = answers.source_data
     return Section(
         "Data",

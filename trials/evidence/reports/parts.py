@@ -47,7 +47,7 @@ def write_documents(study: Study, answers: Answers, folder: Path) -> None:
 
 
 def write_assessment(study: Study, answers: Answers, folder: Path) -> None:
-    """Write ``model/assessment-table.json`` (ICH M15) and ``model/credibility.json`` (V&V 40)."""
+    """Write ``assessment-table.json`` (ICH M15) and ``credibility.json`` (V&V 40) of the model, and the answers."""
     simulated = "SIMULATED DATA: virtual subjects."
     criteria = [
         {**asdict(one.criterion), "value": one.value, "mcse": one.mcse, "replicates": one.replicates, "met": one.met}
@@ -63,3 +63,4 @@ def write_assessment(study: Study, answers: Answers, folder: Path) -> None:
     )
     factors = [{**asdict(one), "title": FACTORS[one.name].title, "gap": one.gap} for one in assess(study, answers)]
     write_json(folder / "model" / "credibility.json", {"simulated": simulated, "factors": factors})
+    write_json(folder / "provenance" / "answers.json", {"simulated": simulated, **asdict(answers)})

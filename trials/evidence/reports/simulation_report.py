@@ -129,7 +129,8 @@ def _iterations(study: Study, answers: Answers) -> list[Block]:
     ]
     return [
         trial.iterations(answers),
-        trial.made(study, answers),
+        Paragraph(f"{count:,} of each were made."),
+        *trial.shortfall(study, answers),
         Grid(
             f"Precision of a share of {count:,} simulated trials.",
             ("True share", "Standard error", "95 % interval"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trials.evidence.reports import trial_sections as trial
 from trials.evidence.reports.assessment import assessed, criteria_found, judged_all
 from trials.evidence.reports.content import document, grid, pictures, said, trace
 from trials.evidence.reports.document import Block, Document, Paragraph, Section
@@ -27,6 +28,7 @@ def summary(study: Study, answers: Answers) -> Document:
             f"**What was done.** The trial was simulated {study.manifest['replicates']:,} times under each of "
             f"{len(study.trial.scenarios)} scenarios, each time with new virtual subjects, and analysed as planned."
         ),
+        *trial.shortfall(study, answers),
         Paragraph(
             f"**Answer.** {met} of {len(outcomes)} technical criteria are met."
             + (f" Not met: {' '.join(missed)}" if missed else "")

@@ -117,13 +117,15 @@ def iterations(answers: Answers) -> Paragraph:
     return Paragraph(f"At least {least} simulated trials of each scenario are planned. {said(answers.replicates.why)}")
 
 
-def made(study: Study, answers: Answers) -> Paragraph:
-    """How many simulated trials were made of those planned."""
+def shortfall(study: Study, answers: Answers) -> list[Paragraph]:
+    """That fewer simulated trials were made than planned, where it is so."""
     count, least = study.manifest["replicates"], answers.replicates.at_least
-    short = (
-        " **That is fewer than planned**; what follows is less precise." if least is not None and count < least else ""
+    if least is None or count >= least:
+        return []
+    note = (
+        f"**{count:,} simulated trials of each scenario were made, which is fewer than planned ({least:,.0f})**; all "
     )
-    return Paragraph(f"{count:,} were made of each.{short}")
+    return [Paragraph(f"{note}results are less precise than the plan wanted them.")]
 
 
 def seeds(study: Study) -> Grid:
