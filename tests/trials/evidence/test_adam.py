@@ -118,6 +118,25 @@ def test_times_to_death_are_exact_to_half_a_second():
     assert set(frame["EVNTDESC"]) >= {"DEATH", "END OF FOLLOW-UP"}
 
 
+def test_concentrations_are_those_recorded_also_below_quantification():
+    """SDTM has <0.02 and no number there; the rule of the protocol makes it 0 again."""
+    one, frame = example("antibody_first_in_human"), named(made("antibody_first_in_human")[0])["ADPC"].frame
+    observed = one.course.observed["concentration"][0, :, 0]
+    found = frame.pivot(index="USUBJID", columns="NRRLT", values="AVAL")
+    np.testing.assert_array_equal(found, observed)
+    np.testing.assert_array_equal(frame["BLQFL"] == "Y", frame["AVAL"] == 0)
+    assert (frame["AVAL"] == 0).any()
+
+
+def test_subjects_left_when_they_left():
+    one, frame = example("alzheimer_adas_cog"), named(made("alzheimer_adas_cog")[0])["ADSL"].frame
+    left = one.course.left[0]
+    known = np.where(left <= 0.4599, left, np.nan)
+    np.testing.assert_allclose(frame["DISCTM"], known, atol=1 / (365.25 * 86400))
+    np.testing.assert_array_equal(frame["EOSSTT"] == "DISCONTINUED", np.isfinite(known))
+    np.testing.assert_array_equal(frame["DCSREAS"] != "", np.isfinite(known))
+
+
 # ---- faults
 def changed(table, **values):
     frame = table.frame.copy()

@@ -235,7 +235,7 @@ def _programs(found: Sequence[Result]) -> Section:
         (
             Paragraph(
                 "`programs/analyses.py` computes every result below anew from the transport files with Trialtwin's "
-                "public functions; `programs/simple.py`, where there is one, computes simple ones with pandas and scipy."
+                "public functions; `programs/simple.py`, where there is one, the simple ones with pandas and scipy."
             ),
             Code("python programs/analyses.py\npython programs/simple.py"),
             Grid("Analyses", ("Analysis", "What", "Data set", "Method"), rows),
