@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 
 import minisign
 import pytest
@@ -260,6 +261,19 @@ def test_a_log_written_anew_by_somebody_with_another_key_is_seen(bag):
     (finding,) = verify(bag).findings
     assert finding.path == "signatures/1"
     assert "should not be there" in finding.message
+
+
+@pytest.mark.parametrize("changes", [{"role": "designer"}, {"meaning": "rejected"}, {"name": "Désirée Designer"}])
+def test_the_last_line_written_anew_is_seen(released, tmp_path, changes):
+    """The chain does not hold its own end; what the signature says does."""
+    copy = shutil.copytree(released, tmp_path / "copy")
+    path = copy / "signatures.jsonl"
+    lines, last = path.read_bytes().splitlines(keepends=True), entries(copy)[-1]
+    made = replace(audit.Entry(**last), new={**last["new"], **changes})
+    path.write_bytes(b"".join([*lines[:-1], replace(made, hash=made.digest).line]))
+    assert not audit.Log(path, audit.Log(copy / "data/audit/audit.jsonl").head()).check()
+    told = [str(finding) for finding in verify(copy).findings]
+    assert "signatures/4.dsse.json: says something other than signatures.jsonl" in told
 
 
 # ---- keys
