@@ -150,8 +150,7 @@ def _results(prefix: str, result: tuple[Array, Array], unit: str, status: Array)
 
 def _when(record: Record, prefix: str, subject: Array, time: Array) -> dict[str, Array]:
     text, day = record.clocked(subject, time)
-    made = {f"{prefix}DTC": text, f"{prefix}DY": day}
-    return made if prefix == "GF" else {**made, "EPOCH": record.epoch(subject, time)[0]}
+    return {f"{prefix}DTC": text, f"{prefix}DY": day, "EPOCH": record.epoch(subject, time)[0]}
 
 
 def _visit(visits: Visits, record: Record, planned: Array, period: Array) -> dict[str, Array]:

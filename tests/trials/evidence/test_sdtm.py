@@ -1,0 +1,214 @@
+"""SDTM of the shipped trials: it holds what was simulated, to the bit, and has no finding of our own checks."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.trials.evidence.examples import STUDY, example
+from trials.compose import conf_dir
+from trials.errors import TrialError
+from trials.evidence.conformance import check
+from trials.evidence.sdtm import clock, tables
+from trials.evidence.sdtm.exposure import administrations
+from trials.evidence.sdtm.guide import csdrg
+from trials.evidence.sdtm.plan import made, read
+from trials.evidence.sdtm.triage import EXPLAINED, reported, unexplained
+from trials.evidence.transport import define, xpt
+
+WHEN = "2026-01-31T12:34:56Z"
+TRIALS = sorted(path.stem for path in (conf_dir() / "trial").glob("*.yaml"))
+SIZES = {"antibody_first_in_human": None, "lung_cancer_survival": 200}
+"""Subjects of the examples; the ascending doses have as many as they have."""
+
+
+def told(name, *overrides):
+    """Example, and its SDTM by name."""
+    size = SIZES.get(name, 24)
+    more = ("design.at=[40,80]",) if name == "lung_cancer_survival" else ()
+    one = example(name, *more, *overrides, n=size)
+    return one, {table.name: table for table in tables(one)}
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_every_shipped_trial_is_told_without_a_finding(name):
+    one, sdtm = told(name)
+    assert [str(finding) for finding in check(sdtm.values())] == []
+    assert {"TS", "TA", "TE", "TV", "TI", "DM", "SE", "SV", "DS", "EX"} <= set(sdtm)
+    assert all(table.label.startswith("SIMULATED ") and len(table.label) <= 40 for table in sdtm.values())
+    guide = csdrg(one)
+    assert "virtual" in dict(guide.about)["Data"]
+    randomised = (one.data["arm"].values[0].reshape(one.protocol.design.n, -1) >= 0).all(axis=1)
+    assert len(sdtm["DM"].frame) == randomised.sum()
+
+
+def test_concentrations_and_parameters_are_those_that_were_analysed():
+    one, sdtm = told("theophylline_bioequivalence")
+    frame, observed = sdtm["PC"].frame, one.course.observed["concentration"][0]
+    order = frame.assign(period=frame["EPOCH"].str[-1].astype(int)).sort_values(["USUBJID", "period", "PCTPTNUM"])
+    values = order["PCSTRESN"].to_numpy().reshape(observed.shape)
+    below = order["PCSTRESC"].str.startswith("<").to_numpy().reshape(observed.shape)
+    assert (values[~below] == observed[~below]).all()
+    assert (below == (observed < 0.1)).all()
+    assert np.isnan(values[below]).all()
+    parameters = sdtm["PP"].frame
+    for code, endpoint in (("AUCLST", "auc"), ("CMAX", "cmax")):
+        rows = parameters[parameters["PPTESTCD"] == code].sort_values(["USUBJID", "PPRFTDTC"])
+        assert (rows["PPSTRESN"].to_numpy().reshape(-1, 2) == one.data[endpoint].values[0]).all()
+    assert set(sdtm["PC"].frame["PCSTRESU"]) <= {"ug/mL", ""}
+
+
+def test_a_crossover_has_sequences_periods_and_a_washout():
+    one, sdtm = told("theophylline_bioequivalence")
+    assert sorted(set(sdtm["DM"].frame["ARMCD"])) == ["REF-TEST", "TEST-REF"]
+    mine = {name: sdtm[name].frame[sdtm[name].frame["USUBJID"] == f"{STUDY}-SIM0001"] for name in ("SE", "EX", "PC")}
+    assert mine["SE"]["EPOCH"].tolist() == ["TREATMENT 1", "WASHOUT 1", "TREATMENT 2"]
+    arms = [one.course.names[index] for index in one.course.arms[0, 0]]
+    assert mine["EX"]["EXTRT"].tolist() == [f"THEOPHYLLINE {arm.upper()}" for arm in arms]
+    sample = mine["PC"][mine["PC"]["PCTPT"] == "1.5H POSTDOSE"]
+    assert sample["PCDTC"].tolist() == ["2000-01-03T09:30:00", "2000-01-10T09:30:00"]
+    assert sample["PCELTM"].tolist() == ["PT1H30M"] * 2
+    assert sample["PCDY"].tolist() == [1.0, 8.0]
+
+
+def test_equal_doses_are_one_record_and_can_be_written_out_again():
+    one, sdtm = told("warfarin_titration")
+    frame = sdtm["EX"].frame
+    doses = administrations(frame)
+    for subject in range(len(sdtm["DM"].frame)):
+        given = [each for each in one.doses(subject) if each.taken]
+        mine = doses[doses["USUBJID"] == sdtm["DM"].frame["USUBJID"][subject]]
+        assert mine["EXDOSE"].tolist() == [each.amount for each in given]
+        start = pd.Timestamp(sdtm["DM"].frame["RFSTDTC"][subject])
+        hours = (pd.to_datetime(mine["EXSTDTC"]) - start).dt.total_seconds() / 3600
+        assert np.allclose(hours, [each.time for each in given])
+    assert len(frame) < len(doses) / 5
+
+
+def test_those_who_leave_have_no_records_afterwards():
+    one, sdtm = told("alzheimer_adas_cog")
+    left = one.course.left[0]
+    ended = sdtm["DS"].frame.query("DSCAT == 'DISPOSITION EVENT'").set_index("USUBJID")["DSDECOD"]
+    assert (ended == "COMPLETED").to_numpy().tolist() == (~np.isfinite(left)).tolist()
+    when = sdtm["FT"].frame.merge(sdtm["DM"].frame[["USUBJID", "RFPENDTC"]], on="USUBJID")
+    assert (when["FTDTC"] <= when["RFPENDTC"]).all()
+    observed = one.course.observed["adas"][0]
+    assert sorted(sdtm["FT"].frame["FTSTRESN"].dropna()) == sorted(observed[np.isfinite(observed)])
+
+
+def test_a_missed_visit_is_not_done():
+    one, sdtm = told("semaglutide_weight", "measurements.weight.missed=0.3")
+    missing = np.isnan(one.course.observed["weight"][0]).sum()
+    frame = sdtm["VS"].frame
+    assert missing == (frame["VSSTAT"] == "NOT DONE").sum() > 0
+    visits = sdtm["SV"].frame
+    assert (visits["SVOCCUR"] == "N").sum() == missing
+    assert (visits.loc[visits["SVOCCUR"] == "N", "SVSTDTC"] == "").all()
+
+
+def test_a_trial_that_a_look_ended_has_what_was_known_then():
+    one, sdtm = told("lung_cancer_survival")
+    data = one.data.isel(replicate=0)
+    deaths = int((data["death_event"].values & (data["arm"].values >= 0)).sum())
+    assert (sdtm["DM"].frame["DTHFL"] == "Y").sum() == (sdtm["DS"].frame["DSDECOD"] == "DEATH").sum() == deaths
+    assert {"DCUTDTC", "DCUTDESC"} <= set(sdtm["TS"].frame["TSPARMCD"])
+    assert sdtm["TD"].frame["TDTGTPAI"].tolist() == ["P42D", "P14D", "P28D", "P42D"]
+    assert set(sdtm["DM"].frame["RACE"]) == {"ASIAN", "OTHER"}
+
+
+def test_a_delayed_start_is_two_elements():
+    _, sdtm = told("parkinson_delayed_start")
+    late = sdtm["TA"].frame.query("ARMCD == 'DELAYED'")
+    assert late["ELEMENT"].tolist() == ["PLACEBO", "Rasagiline after 26 weeks"]
+    record = sdtm["EX"].frame[sdtm["EX"].frame["EXDOSE"] == 0]
+    assert set(record["EXTRT"]) == {"PLACEBO"}
+    assert set(record["EXENDY"]) == {183.0}
+
+
+def test_files_are_valid_and_alike_each_time(tmp_path):
+    one, sdtm = told("denosumab_biosimilar")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for table in tables(one):
+            xpt.write(table, tmp_path / folder / f"{table.name.lower()}.xpt", WHEN)
+        define.write(list(sdtm.values()), tmp_path / folder / "define.xml", when=WHEN, standard="sdtm", study=STUDY)
+    files = [sorted((tmp_path / folder).iterdir()) for folder in ("a", "b")]
+    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(*files, strict=True))
+
+
+def test_clock():
+    start = clock.starts(np.asarray([0.0, 1.6]), clock.DAY)
+    assert clock.text(start).tolist() == ["2000-01-03T08:00:00", "2000-01-04T08:00:00"]
+    times = clock.after(start, np.asarray([0.25, np.inf]), 3600.0)
+    assert clock.text(times).tolist() == ["2000-01-03T08:15:00", ""]
+    assert clock.day(clock.after(start, np.asarray([16.0, -9.0]), 3600.0), start).tolist() == [2.0, -1.0]
+    assert [clock.duration(t, 3600.0) for t in (0, 0.5, 36, -24)] == ["PT0S", "PT30M", "P1DT12H", "-P1D"]
+    with pytest.raises(TrialError, match="fortnight"):
+        clock.seconds("fortnight")
+
+
+def plan(**changes):
+    base = {
+        "arms": {"a": "A: An arm"}, "treatments": {"a": {"treatment": "DRUG"}},
+        "measurements": {"c": {"domain": "PC", "code": "DRUG", "test": "Drug"}},
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (plan(odd=1), "odd: is not known"),
+        (plan(arms={"a": "TOO-LONG-A-CODE: x"}), "at most 8 characters"),
+        (plan(measurements={"c": {"domain": "XX", "code": "DRUG", "test": "Drug"}}), "domain"),
+        (plan(measurements={"c": {"domain": "PC", "code": "drug", "test": "Drug"}}), "letters A-Z"),
+        (plan(measurements={"c": {"domain": "PC", "code": "DRUG", "name": "Drug"}}), "wants some of"),
+        (plan(treatments={"a": {"treatment": "D", "doses": "constant"}}), "unit and frequency"),
+        ({"arms": {"a": "A: An arm"}}, "treatments: is missing"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(content, said):
+    with pytest.raises(TrialError, match=said):
+        made(content)
+
+
+def test_a_plan_of_another_trial_is_refused_with_all_that_is_wrong():
+    with pytest.raises(TrialError, match=r"arms\.guided is none of the trial's.*treatments\.test is missing"):
+        read("warfarin_titration").check(example("theophylline_bioequivalence", n=24).protocol)
+    with pytest.raises(TrialError, match="nothing_of_the_kind"):
+        read("nothing_of_the_kind")
+
+
+def test_reports_of_core_are_read_in_both_forms():
+    script = {"rules": [
+        {"id": "CORE-000741", "issues": 1, "desc": "d", "results": [{"dataset": "TS", "n": 1, "message": "m"}]},
+        {"id": "CORE-000001", "issues": 0, "desc": "d", "results": []},
+    ]}  # fmt: skip
+    shipped = {"Issue_Summary": [{"core_id": "CORE-999999", "dataset": "ts.xpt", "message": "m", "issues": 2}]}
+    assert [one.rule for one in reported(script)] == ["CORE-000741"]
+    assert unexplained(reported(script)) == ()
+    assert [one.records for one in unexplained(reported(shipped))] == [2]
+    text = str(csdrg(example("theophylline_bioequivalence", n=24), core=shipped))
+    assert "NOT EXPLAINED" in text
+    assert all(one.why.endswith(".") for one in EXPLAINED.values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("TRIALTWIN_CORE" not in os.environ, reason="TRIALTWIN_CORE names no script that runs CDISC CORE")
+@pytest.mark.parametrize("name", TRIALS)
+def test_core_finds_nothing_that_is_not_explained(name, tmp_path):
+    """TRIALTWIN_CORE: command with {data}, {define} and {out}, as for `trialtwin package --core`."""
+    import json
+    import shlex
+
+    for table in told(name)[1].values():
+        xpt.write(table, tmp_path / f"{table.name.lower()}.xpt", WHEN)
+    define.write(list(told(name)[1].values()), tmp_path / "define.xml", when=WHEN, standard="sdtm", study=STUDY)
+    out = tmp_path / "core.json"
+    command = os.environ["TRIALTWIN_CORE"]
+    words = [word.format(data=tmp_path, define=tmp_path / "define.xml", out=out) for word in shlex.split(command)]
+    subprocess.run(words, check=True, capture_output=True)
+    assert unexplained(reported(json.loads(Path(out).read_text(encoding="utf-8")))) == ()
