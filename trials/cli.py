@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -58,6 +59,9 @@ def told(command: str, arguments: list[str]) -> int:
             code: int = import_module(f"trials.commands.{MODULES.get(command, command)}").main(arguments)
         except (Interrupted, KeyboardInterrupt) as stopped:
             return _stopped(command, str(stopped) or "stopped", stop)
+        except BrokenPipeError:  # whoever read the output, `head` say, has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
         except TOLD as error:
             print(f"trialtwin {command}: {error}", file=sys.stderr)
             return 2

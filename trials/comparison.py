@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from trials.errors import TrialError
-from trials.operating import Estimate, mean, share
+from trials.operating import ADJUSTED, Estimate, mean, share
 from trials.rules.scoring import stored
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 type Cells = dict[tuple[str, str], float | None]
 
-SKIPPED = ("df", "lower", "upper", "p", "statistic", "subjects_failed")
+SKIPPED = ("df", "lower", "upper", "p", "statistic", "subjects_failed", *ADJUSTED[1:])
 """Outcomes whose mean over replicates says nothing about a design."""
 
 

@@ -109,10 +109,10 @@ def stopping_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     return "\n".join(["Monitored effect, as it stands and allowing for the looks", head, *rows]) if rows else ""
 
 
-def families_table(result: Result, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Lay out the families of hypotheses of a trial: what each achieves under each scenario; empty without any."""
+def families_table(families: Sequence[Family], found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Lay out what families of hypotheses achieve under each scenario; empty without any."""
     lines = []
-    for family in result.trial.families:
+    for family in families:
         lines.append(f"Hypotheses tested together: {family.name} ({procedure(family)})")
         for scenario, by in found.items():
             labels = [scenario] + [""] * (len(by[family.name]) - 1)

@@ -11,6 +11,7 @@ import trials
 from tests.trials.small import SMALL
 from trials import report, report_tables
 from trials.build import build
+from trials.cli import main
 from trials.compose import composed
 from trials.errors import TrialError
 from trials.multiplicity import Family, adjust
@@ -68,7 +69,7 @@ def test_they_stand_in_the_file_the_table_the_report_and_mlflow_and_are_verified
     written = json.loads((result.folder / "characteristics.json").read_text())
     assert written["no_effect"]["doses"]["familywise_error"]["replicates"] == 12
     assert not trials.check(result.folder).findings
-    table = families_table(result, written)
+    table = families_table(result.trial.families, written)
     assert "doses (Holm at 0.05)" in table
     assert "mg20, power" in table
     page = (result.folder / "report.html").read_text()
@@ -82,7 +83,7 @@ def test_they_stand_in_the_file_the_table_the_report_and_mlflow_and_are_verified
 
 def test_a_trial_without_families_shows_none(result):
     bare = replace(result, trial=replace(result.trial, families=()))
-    assert families_table(bare, trials.characteristics(bare)) == ""
+    assert families_table((), trials.characteristics(bare)) == ""
     assert report_tables.families(trials.characteristics(bare), ()).rows == ()
     page = report.render(bare, {})
     assert "Hypotheses tested together" not in page
@@ -127,3 +128,11 @@ def test_the_shipped_trial_tests_its_doses_together():
     assert type(family.procedure).__name__ == "FixedSequence"
     (own,) = trials.load("diabetes_hba1c").families
     assert own == Family(Holm(), 0.05, ("policy_20", "policy_10"), "doses")
+
+
+def test_the_score_of_a_run_shows_its_families(result, capsys, tmp_path):
+    out = tmp_path / "scores.json"
+    assert main(["score", str(result.folder), "--out", str(out)]) == 0
+    assert "Hypotheses tested together: doses (Holm at 0.05)" in capsys.readouterr().out
+    found = trials.characteristics(result)
+    assert json.loads(out.read_text())["no_effect"]["doses"] == found["no_effect"]["doses"]

@@ -74,7 +74,7 @@ def show(console: Any, result: Result) -> None:
     told = ["", table.characteristics_table(result, found), *table.failures(found), ""]
     more = (
         table.stopping_table(found),
-        table.families_table(result, found),
+        table.families_table(result.trial.families, found),
         table.rules_table(score(result)),
         table.published_table(result),
     )
