@@ -49,6 +49,16 @@ def test_operating_characteristics_follow_from_it(study, tmp_path):
     assert (one["AVAL"], one["MCSE"], one["NREP"]) == (want["value"], want["mcse"], want["replicates"])
 
 
+def test_order_of_scenarios_and_analyses_is_that_of_the_trial(study):
+    places = {"analysis": [1, 0], "scenario": [2, 0, 3, 1]}
+    odd = replace(study)
+    object.__setattr__(odd, "_results", (study.outcomes.isel(places), study.truth.isel(places)))
+    found, truth = outcomes(replicates(odd)[0])
+    assert found["analysis"].values.tolist() == ["cmax", "auc"]
+    np.testing.assert_array_equal(found["estimate"], odd.outcomes["estimate"])
+    np.testing.assert_array_equal(truth["effect"], odd.truth["effect"])
+
+
 def test_infinite_limits_and_tiny_p_values_survive_the_transport_file(study, tmp_path):
     made = study.outcomes.copy(deep=True)
     made["lower"][0, 0, 0], made["upper"][0, 0, 0], made["p"][0, 0, 0] = -np.inf, np.inf, 1e-200

@@ -111,8 +111,10 @@ def _results(study: Study) -> Table:
     frame: dict[str, object] = {
         "STUDYID": _identifier(study),
         "SIMFL": "Y",
+        "SCENARN": _order(found["scenario"].values, shape, 0),
         "SCENARIO": grids[0].ravel().astype(str),
         "REPNUM": grids[1].ravel().astype(float),
+        "ANALYSN": _order(found["analysis"].values, shape, 2),
         "ANALYSIS": grids[2].ravel().astype(str),
         "ENDPOINT": [endpoints[name] for name in grids[2].ravel().tolist()],
         "SCALE": _spread(found["scale"].values[None, None], shape).astype(str),
@@ -129,22 +131,22 @@ def _results(study: Study) -> Table:
         *(_column(number, f"{SOURCE}:true_{name}") for name, number in TRUTH.items()),
         INFINITE,
     )  # fmt: skip
-    return _table("ADSIM", "SIMULATED Results of All Trials", ("SCENARIO", "REPNUM", "ANALYSIS"), columns, frame)
+    return _table("ADSIM", "SIMULATED Results of All Trials", ("SCENARN", "REPNUM", "ANALYSN"), columns, frame)
 
 
 def _characteristics(study: Study) -> Table:
     rows = [
-        (scenario, analysis, name, one["value"], one["mcse"], one["replicates"])
-        for scenario, analyses in study.characteristics.items()
-        for analysis, found in analyses.items()
+        (place + 1.0, scenario, number + 1.0, analysis, name, one["value"], one["mcse"], one["replicates"])
+        for place, (scenario, analyses) in enumerate(study.characteristics.items())
+        for number, (analysis, found) in enumerate(analyses.items())
         for name, one in found.items()
     ]
-    names = ("SCENARIO", "ANALYSIS", "CHARACT", "AVAL", "MCSE", "NREP")
-    frame = {name: [row[index] for row in rows] for index, name in enumerate(names)}
-    frame = {"STUDYID": [_identifier(study)] * len(rows), "SIMFL": ["Y"] * len(rows)} | frame
+    names = ("SCENARN", "SCENARIO", "ANALYSN", "ANALYSIS", "CHARACT", "AVAL", "MCSE", "NREP")
+    frame: dict[str, object] = {"STUDYID": [_identifier(study)] * len(rows), "SIMFL": ["Y"] * len(rows)}
+    frame |= {name: [row[index] for row in rows] for index, name in enumerate(names)}
     identifiers = tuple(column for column in IDENTIFIED if column.name != "REPNUM")
     columns = (*identifiers, *OF_CHARACTERISTIC)
-    keys = ("SCENARIO", "ANALYSIS", "CHARACT")
+    keys = ("SCENARN", "ANALYSN", "CHARACT")
     return _table("ADOC", "SIMULATED Operating Characteristics", keys, columns, frame)
 
 
@@ -152,8 +154,10 @@ IDENTIFIED = (
     Column("STUDYID", "Study Identifier", origin="Assigned", core="Req"),
     Column("SIMFL", "Simulated Data Flag", origin="Assigned", codelist="NY", core="Req",
            source="SIMULATED DATA: no record stems from a person"),
+    Column("SCENARN", "Scenario (N)", "integer", origin="Assigned", source="Its place in the trial", format="8."),
     Column("SCENARIO", "Scenario", origin="Protocol", core="Req"),
     Column("REPNUM", "Replicate Number (from 0)", "integer", origin="Assigned", format="8.", core="Req"),
+    Column("ANALYSN", "Analysis (N)", "integer", origin="Assigned", source="Its place in the trial", format="8."),
     Column("ANALYSIS", "Analysis", origin="Protocol", core="Req"),
 )  # fmt: skip
 
@@ -225,6 +229,13 @@ def _table(name: str, label: str, keys: Sequence[str], columns: Sequence[Column]
     table = table.sort_values(list(keys), kind="stable", ignore_index=True)
     structure = f"One record per {', '.join(keys).lower()}"
     return Table(name, label, structure, OTHER, keys, columns, table, repeating=True, reference=False)
+
+
+def _order(names: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarray:
+    """Place of each record's name, from 1."""
+    sizes = [1] * len(shape)
+    sizes[axis] = len(names)
+    return _spread((np.arange(len(names)) + 1.0).reshape(sizes), shape)
 
 
 def _spread(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
