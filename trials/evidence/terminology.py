@@ -91,13 +91,21 @@ _LISTS = (
     }),
     CodeList("UNIT", "C71620", "Unit", True, {
         "mg": "C28253", "g": "C48155", "ug": "C48152", "ng": "C48516", "kg": "C28252", "mL": "C28254", "L": "C48505",
-        "%": "C25613", "RATIO": "C44256", "mg/dL": "C67015", "ug/L": "C67306", "mg/L": "C64572", "g/L": "C42576", "nmol/L": "C67432",
+        "%": "C25613", "RATIO": "C44256", "mg/dL": "C67015", "ug/L": "C67306", "mg/L": "C64572",
+        "g/L": "C42576", "nmol/L": "C67432",
         "mmol/L": "C64387", "g/cm2": "C71201", "mm": "C28251", "HOURS": "C25529", "DAYS": "C25301",
         "WEEKS": "C29844", "YEARS": "C29848", "IU": "C48579", "g/dL": "C64783",
+        "umol": "C48509", "mmol": "C48513", "nmol": "C48517", "pmol": "C65045", "mol": "C42539", "mg/kg": "C67401",
+        "ug/kg": "C67396", "mg/m2": "C67402", "IU/L": "C67376", "U/L": "C67456", "mU/L": "C67408", "mmHg": "C49670",
+        "beats/min": "C49673", "10^9/L": "C67255", "m2": "C42569", "mL/min": "C64777", "umol/L": "C48508",
+        "pmol/L": "C67434", "U": "C44278", "IU/kg": "C67379", "mmol/mol": "C111253", "MONTHS": "C29846",
+        "cm": "C49668", "m": "C41139", "ng/L": "C67327",
     }),
     CodeList("PKUNIT", "C85494", "PK Units of Measure", True, {
         "ug/mL": "C64572", "ng/mL": "C67306", "h*ug/mL": "C85615", "h*ng/mL": "C85624", "day*ug/mL": "C85586",
         "h": "C25529", "day": "C25301", "L": "C48505", "L/h": "C69160", "nmol/L": "C67432", "mmol/L": "C64387",
+        "pg/mL": "C67327", "umol/L": "C48508", "h*nmol/L": "C85640", "h*umol/L": "C85632", "day*ng/mL": "C85591",
+        "mL/min": "C64777", "L/kg": "C73725", "h*mmol/L": "C85618", "min": "C48154", "/h": "C66966",
     }),
     CodeList("VSRESU", "C66770", "Units for Vital Signs Results", True, {
         "kg": "C28252", "cm": "C49668", "kg/m2": "C49671",
