@@ -71,10 +71,21 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'trials' has no attribute {name!r}")
+        return _module(name)
     value = getattr(import_module(f"trials.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _module(name: str) -> Any:
+    """A module of the package, so that ``trials.twins`` needs no import of its own."""
+    where = f"trials.{name}"
+    try:
+        return import_module(where)
+    except ModuleNotFoundError as missing:
+        if missing.name != where:
+            raise
+        raise AttributeError(f"module 'trials' has no attribute {name!r}") from None
 
 
 def __dir__() -> list[str]:

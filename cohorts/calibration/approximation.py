@@ -7,28 +7,23 @@ with an unbiased estimate of its likelihood, which makes the weights exact on av
 doi:10.1093/genetics/164.3.1139), and the Pareto k of the weights says whether the approximation was near enough.
 """
 
-import json
 import math
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy import optimize, special
 
-from cohorts.calibration.data import IndividualData, individual_data
+from cohorts.calibration.data import IndividualData
 from cohorts.calibration.joint import Joint, joint
 from cohorts.calibration.modes import Modes, modes
-from cohorts.calibration.people import told_apart
-from cohorts.drawing.cohort import stamp
 from cohorts.drawing.streams import Stream, generator
-from cohorts.errors import CalibrationError, PopulationError
+from cohorts.errors import PopulationError
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
-from cohorts.twins.pareto import LIMIT, effective, smoothed
+from cohorts.twins.pareto import effective, smoothed
 
 Predict = Callable[[Mapping[str, Any]], Any]
 
@@ -70,9 +65,8 @@ def approximate(
     Returns
     -------
     xr.DataTree
-        Groups posterior (chain, draw) and sample_stats, as `cohorts.calibrate` has them, with which `cohorts.draw`
-        makes cohorts. Attributes: ``approximation`` ("laplace"), ``pareto_k``, ``ess`` (effective number of the
-        proposed draws).
+        As `cohorts.calibrate` makes it with ``method="laplace"``, all groups included. Attributes: ``approximation``
+        ("laplace"), ``pareto_k``, ``ess`` (effective number of the proposed draws).
 
     Raises
     ------
@@ -81,21 +75,12 @@ def approximate(
     CalibrationError
         If the Pareto k of the weights is 0.7 or more: use `cohorts.calibrate`.
     """
+    from cohorts.calibration.sampling import calibrate  # which has this module's `nested_laplace` among its methods
+
     if unknown := sorted(set(allow) - {"pareto_k"}):
         raise PopulationError(f"allow: got {unknown}, wanted some of ['pareto_k']")
-    started, people = time.perf_counter(), individual_data(data)
-    tree = nested_laplace(population, people, predict, seed=seed, output=output, chains=chains, draws=draws)
-    k = float(tree.attrs["pareto_k"])
-    tree.attrs |= _about(population, people, seed, k) | {"seconds": time.perf_counter() - started}
-    tree.attrs["allowed"] = json.dumps(sorted(allow))
-    if not k < LIMIT and "pareto_k" not in allow:
-        raise CalibrationError(
-            f"the Laplace approximation of {population.name} may not be used: the Pareto k of its weights is {k:.2f}, "
-            f"wanted < {LIMIT:g}. Use cohorts.calibrate, which samples by NUTS. To go on all the same, which is "
-            f"recorded: allow=('pareto_k',)",
-            tree,
-        )
-    return tree
+    options: dict[str, Any] = {"chains": chains, "draws": draws, "allow": allow}
+    return calibrate(population, data, predict, seed=seed, method="laplace", output=output, **options)
 
 
 def nested_laplace(
@@ -247,16 +232,3 @@ def _point(model: Any, made: Joint, shared: Array, own: Array) -> dict[str, Arra
         if value not in point:
             point[value] = own[:, places[0]] if made.own[places[0]] == rv.name else own[:, places]
     return point
-
-
-def _about(population: Population, data: IndividualData, seed: int, k: float) -> dict[str, Any]:
-    occasions = told_apart(population, data)
-    return {
-        **stamp(population, seed),
-        "failed": json.dumps({} if k < LIMIT else {"pareto_k": f"Pareto k is {k:.2f}, wanted < {LIMIT:g}"}),
-        "fitted_digest": population.digest_of_fit(occasions=occasions is not None),
-        "population": population.name,
-        "occasions": occasions or 0,
-        "data_digest": data.digest,
-        "versions": json.dumps({p: version(p) for p in ("pymc", "pytensor", "numpy", "scipy")}),
-    }

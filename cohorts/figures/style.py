@@ -66,14 +66,28 @@ RC: Any = {
 
 
 def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
-    """Run `draw` under this style and leave matplotlib's own settings as they were."""
+    """Run `draw` under this style and leave matplotlib's own settings as they were.
+
+    A picture of an approximate posterior, or of what was made of one, says so.
+    """
 
     @wraps(draw)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with mpl.rc_context(RC):
-            return draw(*args, **kwargs)
+            made = draw(*args, **kwargs)
+            title = getattr(made, "suptitle", None)
+            if title and (name := _approximation(args[0] if args else None)):
+                title(f"approximate posterior ({name})", x=0.99, ha="right", fontsize=7.5, color=ORANGE)
+            return made
 
     return wrapped
+
+
+def _approximation(given: Any) -> str:
+    """By what method the posterior is an approximation that a picture is made of; empty if it is none."""
+    parts = list(given.values()) if isinstance(given, dict) else [given]
+    names = {str(getattr(one, "attrs", {}).get("approximation", "")) for one in parts} - {""}
+    return ", ".join(sorted(names))
 
 
 def canvas(size: tuple[float, float], rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:

@@ -121,5 +121,5 @@ def shrinkage(tree: xr.DataTree, *, lloq: float | None = None, output: str = "")
             pooling=1.0 - mean_of / variance_of,
             people=table.sizes["subject"],
         )
-    made.attrs = {"output": table.attrs["output"]}
+    made.attrs = {n: table.attrs[n] for n in ("output", "approximation") if n in table.attrs}
     return made

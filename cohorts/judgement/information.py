@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from cohorts.errors import PopulationError
-from cohorts.judgement.seen import group
+from cohorts.judgement.seen import group, nature
 
 BY = {"observation": "log_likelihood", "subject": "log_likelihood_subject"}
 """What may be left out, and the group that says how likely each one is."""
@@ -156,4 +156,5 @@ def _likelihoods(tree: xr.DataTree, by: str, output: str) -> xr.DataTree:
 
 
 def _named(made: xr.Dataset, tree: xr.DataTree, by: str) -> xr.Dataset:
+    made = made.assign_attrs(nature(tree))
     return made.assign_coords(subject=group(tree, "constant_data")["subject"].values) if by == "subject" else made

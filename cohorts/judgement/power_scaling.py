@@ -7,7 +7,7 @@ import xarray as xr
 
 from cohorts.calibration.diagnosis import reported
 from cohorts.errors import PopulationError
-from cohorts.judgement.seen import group
+from cohorts.judgement.seen import group, nature
 
 THRESHOLD = 0.05
 """Sensitivity above which Kallioinen et al. take a posterior to respond."""
@@ -56,7 +56,7 @@ def prior_sensitivity(tree: xr.DataTree, *, names: Sequence[str] | None = None) 
             "diagnosis": ("parameter", [_words(p, d) for p, d in zip(prior, data, strict=True)]),
         },
         {"parameter": labels, "component": components},
-        attrs={"threshold": THRESHOLD},
+        attrs={"threshold": THRESHOLD, **nature(tree)},
     )
 
 

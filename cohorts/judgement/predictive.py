@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from cohorts.errors import PopulationError
+from cohorts.judgement.seen import nature
 from cohorts.specification.quantities import Array
 
 
@@ -50,7 +51,7 @@ def predictive_check(
     label = _bins(time, bins or max(1, round(len(time) / people)))
     made = _bands(time, label, observed, simulated, np.asarray(quantiles, dtype=np.float64), level)
     inside = (made["observed"] >= made["lower"]) & (made["observed"] <= made["upper"])
-    made.attrs = {"output": output, "level": level, "inside": float(inside.mean())}
+    made.attrs = {"output": output, "level": level, "inside": float(inside.mean()), **nature(posterior)}
     return made
 
 

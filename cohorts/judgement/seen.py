@@ -1,6 +1,6 @@
 """What a calibration holds about its data, read out of the tree: the one place that knows where things stand."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ class Seen:
         Lower limit of quantification of each observation; minus infinity where there is none.
     censored
         Which observations were below it.
+    nature
+        What `nature` says of the tree.
     """
 
     output: str
@@ -44,6 +46,7 @@ class Seen:
     position: NDArray[np.intp]
     lloq: Array
     censored: NDArray[np.bool_]
+    nature: Mapping[str, str]
 
     @property
     def axis(self) -> str:
@@ -52,8 +55,13 @@ class Seen:
 
     @property
     def about(self) -> dict[str, str]:
-        """What a result says of itself: ``output``, and the names of its axes, ``axis`` and ``time_axis``."""
-        return {"output": self.output, "axis": self.axis, "time_axis": labelled("time", self.clock)}
+        """What a result says of itself: ``output``, the names of its axes, ``axis`` and ``time_axis``, and `nature`."""
+        return {"output": self.output, "axis": self.axis, "time_axis": labelled("time", self.clock), **self.nature}
+
+
+def nature(tree: xr.DataTree) -> dict[str, str]:
+    """``approximation`` of a posterior that is one, by its method; what is made of it is approximate too."""
+    return {"approximation": str(tree.attrs["approximation"])} if "approximation" in tree.attrs else {}
 
 
 def labelled(name: str, unit: str) -> str:
@@ -108,7 +116,7 @@ def seen(tree: xr.DataTree, output: str = "", lloq: float | None = None) -> Seen
     dv = np.asarray(values.to_numpy(), dtype=np.float64)
     limit, censored = _limits(constant, dv, lloq)
     unit, clock = str(values.attrs.get("units", "")), str(constant["time"].attrs.get("units", ""))
-    return Seen(name, unit, clock, rows, time, dv, np.asarray(position, dtype=np.intp), limit, censored)
+    return Seen(name, unit, clock, rows, time, dv, np.asarray(position, dtype=np.intp), limit, censored, nature(tree))
 
 
 def _limits(constant: xr.Dataset, dv: Array, lloq: float | None) -> tuple[Array, NDArray[np.bool_]]:

@@ -116,6 +116,12 @@ def test_an_approximation_is_near_nuts_and_says_what_it_is(people, sampled, meth
     patients = cohorts.draw(population(0.2), 10, 5, seed=1, posterior=tree)
     assert patients.sizes == {"replicate": 5, "subject": 10}
     assert float(cohorts.predictive_check(tree).attrs["inside"]) > 0.8
+    for judge in (cohorts.predictive_check, cohorts.vpc, cohorts.npde, cohorts.gof, cohorts.loo):
+        assert judge(tree).attrs["approximation"] == method
+        assert "approximation" not in judge(sampled).attrs
+    assert method in cohorts.plot_vpc(tree).get_suptitle()
+    assert method in cohorts.plot_loo(cohorts.loo(tree)).get_suptitle()
+    assert cohorts.plot_vpc(sampled).get_suptitle() == ""
 
 
 def test_one_too_far_from_the_posterior_is_refused_with_advice_and_an_override_is_recorded(people):

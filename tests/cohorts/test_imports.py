@@ -22,3 +22,9 @@ def test_drawing_does_not_import_pymc():
 def test_an_unknown_name_is_an_attribute_error():
     found = subprocess.run([sys.executable, "-c", "import cohorts; cohorts.drow"], capture_output=True, text=True)
     assert "module 'cohorts' has no attribute 'drow'" in found.stderr
+
+
+def test_modules_of_trials_are_there_without_an_import_of_their_own():
+    code = "import sys, trials; assert trials.twins.records; assert 'pymc' not in sys.modules; trials.drow"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "module 'trials' has no attribute 'drow'" in found.stderr
