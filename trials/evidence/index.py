@@ -68,13 +68,14 @@ def content(study: Study, answers: Answers, folder: Path) -> dict[str, Any]:
 
 def _facts(study: Study) -> list[tuple[str, str]]:
     manifest = study.manifest
-    git = manifest["git"].get("commit", "not from a repository")
+    git = manifest["git"].get("commit", "none")[:12]
+    changed = " with changes" if manifest["git"].get("changed") else ""
     return [
         ("Run finished", study.finished.replace("T", " ").replace("Z", " UTC")),
         ("Replicates of each scenario", f"{manifest['replicates']:,}"),
         ("Scenarios", ", ".join(scenario.name for scenario in study.trial.scenarios)),
         ("Seed", str(manifest["seed"])),
-        ("Program", f"trialtwin {manifest['versions']['trialtwin']}, commit {git[:12]}"),
+        ("Program", f"trialtwin {manifest['versions']['trialtwin']}, commit {git}{changed}"),
         ("Configuration", f"SHA-256 {manifest['digests']['config']}"),
         ("Outcomes", f"SHA-256 {manifest['digests']['outcomes']}"),
     ]
