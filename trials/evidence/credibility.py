@@ -134,8 +134,8 @@ def _output(study: Study) -> Reached:
     if with_interval:
         return (
             "d",
-            f"{with_interval} of {len(published)} published results have an interval; beside them stand the middle "
-            f"95 % of trials.",
+            f"{with_interval} of {len(published)} published results have an interval; beside them stand the middle 95 "
+            "% of trials.",
         )
     if published:
         return (

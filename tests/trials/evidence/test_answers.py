@@ -119,8 +119,8 @@ def test_a_level_the_program_finds_is_not_asked_for(tmp_path):
 
 def test_nobody_reviews_their_own_work(tmp_path):
     answers = complete()
-    answers["people"] = [{"name": "One", "organisation": "E", "roles": ["designer", "reviewer"]}, *answers["people"][1:2],
-                         *answers["people"][3:]]  # fmt: skip
+    own = {"name": "One", "organisation": "E", "roles": ["designer", "reviewer"]}
+    answers["people"] = [own, answers["people"][1], answers["people"][3]]
     with pytest.raises(TrialError, match="nobody reviews their own work"):
         read(written(tmp_path, answers))
 

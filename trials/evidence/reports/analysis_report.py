@@ -73,8 +73,7 @@ def _executive(study: Study, answers: Answers) -> list[Block]:
         Paragraph(f"**Question.** {said(answers.question)}"),
         Paragraph(
             f"{study.manifest['replicates']:,} trials were simulated under each of {len(study.trial.scenarios)} "
-            f"scenarios. "
-            f"{sum(one.met for one in found)} of {len(found)} technical criteria are met:"
+            f"scenarios. {sum(one.met for one in found)} of {len(found)} technical criteria are met:"
         ),
         Bullets(listed),
         *trial.shortfall(study, answers),

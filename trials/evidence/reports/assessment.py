@@ -79,8 +79,8 @@ def _question(answers: Answers) -> list[tuple[str, str, str]]:
 def _levels(answers: Answers) -> list[tuple[str, str, str]]:
     severity, likelihood = answers.consequence.severity, answers.consequence.likelihood
     consequence = (
-        f"Severity {said(severity.level)}: {said(severity.why)} "
-        f"Likelihood {said(likelihood.level)}: {said(likelihood.why)}"
+        f"Severity {said(severity.level)}: {said(severity.why)} Likelihood {said(likelihood.level)}: "
+        f"{said(likelihood.why)}"
     )
     return [
         ("Model influence (2.1.3)", *_judgement(answers.influence)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,6 @@ CHARACTERISTICS = "simulation/operating-characteristics.csv"
 OUTCOMES, MANIFEST = "simulation/run/outcomes.parquet", "simulation/run/manifest.json"
 CONFIGURATION = "provenance/config-resolved.yaml"
 ANSWERS = "provenance/answers.json"
-PLACES = {
-    "cover-letter": "m1", "summary": "m2", "sap": "m5", "map": "m5",
-    "mar": "m5/reports", "simulation-report": "m5/reports", "credibility-report": "m5/reports",
-    "iq-oq-pq": "validation",
-}  # fmt: skip
-"""Folder of each document in the package."""
 
 
 def said(text: str | None) -> str:
@@ -185,10 +179,3 @@ def _picture(path: Path) -> Figure:
     )
     name = path.stem.partition("_")[2].replace("_", " ") or path.stem
     return Figure(caption.format(name=name), path.read_text(encoding="utf-8"), f"{alt} ({name})", source)
-
-
-# ---- characteristics
-def entry(study: Study, scenario: str, analysis: str, name: str) -> Mapping[str, Any]:
-    """One operating characteristic."""
-    found: Mapping[str, Any] = study.characteristics[scenario][analysis][name]
-    return found

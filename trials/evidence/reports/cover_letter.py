@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trials.evidence.checking import ROLES
 from trials.evidence.reports.assessment import judged_all
 from trials.evidence.reports.content import document, people, said, study_id
 from trials.evidence.reports.document import Block, Bullets, Document, Grid, Paragraph, Section
+from trials.evidence.reports.trial_sections import shortfall
 
 if TYPE_CHECKING:
     from trials.evidence.answers import Answers
@@ -18,8 +20,8 @@ CONTENTS = (
     ("`m5/reports`", "Model analysis report, simulation report and credibility report"),
     (
         "`m5/datasets`",
-        "SDTM and ADaM data sets of the example trials with define.xml and reviewer's guides; Dataset-JSON, "
-        "USDM and ARS",
+        "SDTM and ADaM data sets of the example trials with define.xml and reviewer's guides; Dataset-JSON, USDM and "
+        "ARS",
     ),
     ("`model`", "Equations, priors, posterior and model card"),
     ("`simulation`", "Scenarios, seeds, operating characteristics, example trials"),
@@ -31,34 +33,42 @@ CONTENTS = (
 
 def cover_letter(study: Study, answers: Answers) -> Document:
     """The letter of a package."""
+    sections = [
+        Section("What this is", _purpose(study, answers)),
+        Section("What it contains, and how to verify it", _contents()),
+        Section("Who stands for it", _people(answers)),
+    ]
+    return document(study, answers, "cover-letter", "Cover letter", sections, contents=False)
+
+
+def _purpose(study: Study, answers: Answers) -> list[Block]:
     outcomes = judged_all(study, answers)
     met = sum(one.met for one in outcomes)
-    body: list[Block] = [
+    return [
         Paragraph(f"Re: {study.trial.title}, simulated study {study_id(study)}"),
         Paragraph(
-            "This package holds the evidence of a clinical trial simulation: the plan, the data sets of example "
-            "trials, the "
-            "results of all simulated trials, the model behind them, and all that is needed to verify and to repeat it."
+            "This package holds the evidence of a clinical trial simulation: the plan, data sets of example trials, the "
+            "results of all simulated trials, the model behind them, and all that is needed to verify and repeat it."
         ),
         Paragraph(f"**Question.** {said(answers.question)}"),
         Paragraph(f"**Purpose.** {said(answers.context.role)}"),
         Paragraph(
             f"**Result.** {met} of {len(outcomes)} technical criteria are met on {study.manifest['replicates']:,} "
-            f"simulated "
-            f"trials under each of {len(study.trial.scenarios)} scenarios; section 2 of the summary has them. "
-            f"The reviewer's conclusion: {said(answers.verdict.statement)}"
+            f"simulated trials under each of {len(study.trial.scenarios)} scenarios; section 2 of the summary has "
+            f"them. The reviewer's conclusion: {said(answers.verdict.statement)}"
         ),
+        *shortfall(study, answers),
         Paragraph(
             "**All subjects are virtual.** No person took part, and nothing here replaces the observation of people "
-            "who are "
-            "treated at the same time. Every page and every data set says so."
+            "who are treated at the same time. Every page and every data set says so."
         ),
-        Grid(
-            "What the package contains; `index.html` says what to open first.",
-            ("Place", "Content"),
-            CONTENTS,
-            widths=(2.6, 7),
-        ),
+    ]
+
+
+def _contents() -> list[Block]:
+    listed = "What the package contains; `index.html` says what to open first."
+    return [
+        Grid(listed, ("Place", "Content"), CONTENTS, widths=(2.6, 7)),
         Paragraph("To verify it without any program of ours:"),
         Bullets(
             [
@@ -66,19 +76,13 @@ def cover_letter(study: Study, answers: Answers) -> Document:
                 "`validation/reproduce.sh` repeats the run and compares the digest of its outcomes.",
             ]
         ),
-        Paragraph(f"For the sponsor, {said(answers.sponsor)}:"),
-        Grid(
-            "People who stand for this package.",
-            ("Role", "Name"),
-            [
-                (role.capitalize(), people(answers, role))
-                for role in ("designer", "statistician", "reviewer", "releaser")
-            ],
-            widths=(2, 7),
-        ),
-        Paragraph(
-            "Signatures with their meaning and time are in `audit/signatures.jsonl`; they are bound to the digest of "
-            "every file."
-        ),
     ]
-    return document(study, answers, "cover-letter", "Cover letter", [Section("Letter", body)], contents=False)
+
+
+def _people(answers: Answers) -> list[Block]:
+    rows = [(role.capitalize(), people(answers, role)) for role in ROLES]
+    return [
+        Paragraph(f"Sponsor: {said(answers.sponsor)}"),
+        Grid("People who stand for this package.", ("Role", "Name"), rows, widths=(2, 7)),
+        Paragraph("Their signatures, with meaning and time, are bound to the digest of every file of the package."),
+    ]

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from trials.evidence.study import Study
 
 RECOVERY = (
-    "Neither recovery of known parameters nor simulation-based calibration was done for this run. The program can "
-    "do both "
-    "(`cohorts.parameter_recovery`, `cohorts.simulation_based_calibration`)."
+    "Neither recovery of known parameters nor simulation-based calibration was done for this run. The program can do "
+    "both (`cohorts.parameter_recovery`, `cohorts.simulation_based_calibration`)."
 )
 SENSITIVITY = (
     "The answer was sought under every scenario below, of which each changes an assumption; their operating "

@@ -21,8 +21,7 @@ def locked(study: Study, answers: Answers) -> Section:
     if started is None:
         note = (
             "This run has no audit log. Its manifest holds the digest of the configuration and the time at which it "
-            "started, "
-            f"{study.manifest['started']}; that the plan was not changed before is not shown."
+            f"started, {study.manifest['started']}; that the plan was not changed before is not shown."
         )
         return Section("Lock", [Paragraph(note)])
     noted: Any = started.new if isinstance(started.new, dict) else {}
@@ -37,11 +36,9 @@ def locked(study: Study, answers: Answers) -> Section:
     ]
     blocks: list[Block] = [
         Paragraph(
-            "The first line of the run's audit log was written before anything was simulated. It holds the digest "
-            "of the "
-            "configuration, which fixes design, model, scenarios, analyses and seed, and that of the planned "
-            "answers, which "
-            "fix question, context of use, criteria and assumptions."
+            "The first line of the run's audit log was written before anything was simulated. It holds the digest of "
+            "the configuration, which fixes design, model, scenarios, analyses and seed, and that of the planned "
+            "answers, which fix question, context of use, criteria and assumptions."
         ),
         Grid("The lock of the plan.", ("What", "Noted"), rows, trace=TRACE, widths=(2.4, 7.6)),
         Paragraph(verdict(study, answers, noted)),

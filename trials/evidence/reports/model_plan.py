@@ -57,8 +57,7 @@ def _methods(study: Study) -> list[Paragraph | Bullets]:
                 "**Simulation.** Virtual subjects are drawn from the population, allocated, dosed and measured as "
                 "the protocol says.",
                 "**Evaluation.** Predictive checks of a fit, published results beside the simulated ones, exact "
-                "solutions of the "
-                "equations, tolerances a hundred times smaller.",
+                "solutions of the equations, tolerances a hundred times smaller.",
             ]
         )
     ]

@@ -84,8 +84,7 @@ def data(study: Study, answers: Answers) -> Section:
     if study.posterior is None:
         note = (
             "No data of individual people were used. The population is that of the literature, with the source of "
-            "every "
-            "number beside it; no number was fitted in this run."
+            "every number beside it; no number was fitted in this run."
         )
         return Section("Data", [Paragraph(note)])
     table = replace(report_posterior.data(result(study)), head=("What", "Description"))

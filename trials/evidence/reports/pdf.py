@@ -32,15 +32,6 @@ def pdf(document: Document) -> bytes:
     return typst.compile(source, sys_inputs=inputs, ignore_system_fonts=True, timestamp=0, pdf_standards=[*STANDARDS])
 
 
-def pages(document: Document, ppi: float = 80) -> list[bytes]:
-    """Its pages as PNG pictures, to look at."""
-    import typst
-
-    source, inputs = TEMPLATE.read_bytes(), _inputs(document)
-    made: Any = typst.compile(source, sys_inputs=inputs, ignore_system_fonts=True, format="png", ppi=ppi)
-    return made if isinstance(made, list) else [made]
-
-
 def picture(svg: str, ppi: float = 220) -> bytes:
     """A figure's SVG as PNG, for programs that do not draw SVG."""
     import typst

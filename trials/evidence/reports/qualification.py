@@ -77,8 +77,8 @@ def _folder(study: Study) -> list[Block]:
     if not found:
         return [
             Paragraph(
-                "Every file of the run has the digest its manifest states, the operating characteristics computed anew "
-                "from its outcomes are those it stores."
+                "Every file of the run has the digest its manifest states, the operating characteristics computed "
+                "anew from its outcomes are those it stores."
             )
         ]
     return [Paragraph("The run is not as it was left:"), Bullets([str(one).replace("`", "'") for one in found])]

@@ -44,8 +44,7 @@ def simulation_report(study: Study, answers: Answers) -> Document:
                 trial.seeds(study),
                 Paragraph(
                     "Code: the packages engine, cohorts and trials, whose digest is in the manifest of the run; the "
-                    "source of "
-                    "the version is public. One simulated trial, or all of them, are repeated by:"
+                    "source of the version is public. One simulated trial, or all of them, are repeated by:"
                 ),
                 Code("bash validation/reproduce.sh"),
             ],
@@ -61,8 +60,7 @@ def _told(study: Study) -> list[Block]:
     blocks: list[Block] = [
         Paragraph(
             "Simulated trials with different outcomes, told in full. Their data sets are in `m5/datasets`, the "
-            "stories of "
-            "some of their virtual subjects in `simulation/example-trials`."
+            "stories of some of their virtual subjects in `simulation/example-trials`."
         ),
     ]
     for example in study.examples:
@@ -81,8 +79,7 @@ def _words(example: Example) -> str:
     happened = f" Intercurrent events: {events}." if events else ""
     return (
         f"**Example {example.number}** (`{example.study}`; scenario `{example.scenario.name}`, replicate "
-        f"{example.replicate}), "
-        f"{example.why}. {int((arms >= 0).sum())} virtual subjects were randomised, {counts} "
+        f"{example.replicate}), {example.why}. {int((arms >= 0).sum())} virtual subjects were randomised, {counts} "
         f"{'in the first period' if example.protocol.design.periods > 1 else ''}.{gone}{happened}"
     ).replace(" .", ".")
 

@@ -98,8 +98,8 @@ def _table_style(styles: Any) -> None:
     for xml in (
         f"<w:tblPr {_NAMED}><w:tblBorders>{edges}</w:tblBorders><w:tblCellMar>{margins}</w:tblCellMar></w:tblPr>",
         f"<w:tblStylePr {_NAMED} w:type='firstRow'><w:rPr><w:b/></w:rPr><w:tcPr><w:tcBorders><w:bottom w:val='single' "
-        f"w:sz='6' w:color='{ACCENT}'/></w:tcBorders><w:shd w:val='clear' w:color='auto' w:fill='{SHADE}'/></w:tcPr>"
-        "</w:tblStylePr>",
+        f"w:sz='6' w:color='{ACCENT}'/></w:tcBorders><w:shd w:val='clear' w:color='auto' "
+        f"w:fill='{SHADE}'/></w:tcPr></w:tblStylePr>",
     ):
         style.element.append(parse_xml(xml))
 
