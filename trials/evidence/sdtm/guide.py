@@ -8,8 +8,10 @@ from typing import Any
 from trials.evidence.conformance.finding import Finding
 from trials.evidence.reports.document import Block, Bullets, Document, Grid, Paragraph, Section
 from trials.evidence.sdtm.plan import Plan, read
+from trials.evidence.sdtm.telling import tables
 from trials.evidence.sdtm.triage import EXPLAINED, reported
 from trials.evidence.study import Example
+from trials.evidence.table import Table
 from trials.evidence.terminology import VERSION
 from trials.protocol import Protocol
 
@@ -30,9 +32,11 @@ RULES = (
 NOT_MADE = {
     "AE": "Adverse events are not simulated.",
     "CM, MH, PE and others": "Nothing of the kind is simulated.",
-    "TU, RS": "The model has the sum of diameters, no lesions and no response by criteria.",
     "SUPP--, RELREC": "Nothing is left that the domains cannot hold.",
 }
+
+
+LESIONS = {"TU, RS": "The model has the sum of diameters, no lesions and no response by criteria."}
 
 
 def csdrg(example: Example, findings: Sequence[Finding] = (), core: Mapping[str, Any] | None = None) -> Document:
@@ -47,7 +51,7 @@ def csdrg(example: Example, findings: Sequence[Finding] = (), core: Mapping[str,
     core
         Report of CDISC CORE on them, as JSON; None: it was not asked.
     """
-    plan, protocol = read(example.trial.name), example.protocol
+    plan, protocol, made = read(example.trial.name), example.protocol, tables(example)
     return Document(
         name="csdrg",
         title="Clinical Study Data Reviewer's Guide",
@@ -62,8 +66,8 @@ def csdrg(example: Example, findings: Sequence[Finding] = (), core: Mapping[str,
         sections=(
             _introduction(example),
             _protocol(example, plan),
-            _data(protocol, plan),
-            _conformance(findings, core),
+            _data(protocol, plan, made),
+            _conformance(findings, core, _about(plan, made)),
         ),
     )
 
@@ -92,7 +96,7 @@ def _protocol(example: Example, plan: Plan) -> Section:
     rows = [(plan.arms[name][0], plan.arms[name][1], plan.treatments[name].treatment,
              TREATED[plan.treatments[name].doses]) for name in design.arms]  # fmt: skip
     facts = Bullets((
-        f"Design: {type(design).__name__}, {design.n} subjects planned, {design.periods} period(s).",
+        f"Design: {type(design).__name__}, {design.n} subjects planned, {_periods(design.periods)}.",
         f"Scenario {example.scenario.name}: {example.scenario.description}",
         "Subjects who had not been randomised when the trial ended have no record. Of a trial that a look ended, there "
         "is what was known at that look.",
@@ -102,17 +106,29 @@ def _protocol(example: Example, plan: Plan) -> Section:
     return Section("Protocol description", (Paragraph(example.trial.question), facts, grid))
 
 
-def _data(protocol: Protocol, plan: Plan) -> Section:
+def _periods(count: int) -> str:
+    return "one period" if count == 1 else f"{count} periods"
+
+
+def _about(plan: Plan, made: Sequence[Table]) -> set[str]:
+    """What explanations a trial may need."""
+    aged = any((one.domain, one.code) == ("DM", "AGE") for one in plan.covariates.values())
+    return {"", *(table.name for table in made), *(() if aged else ("no AGE",))}
+
+
+def _data(protocol: Protocol, plan: Plan, made: Sequence[Table]) -> Section:
     stated = [*plan.measurements.items(), *plan.covariates.items()]
     rows = [(name.replace("_", " "), one.domain, one.code, one.test or one.code) for name, one in stated]
     blocks: list[Block] = [Grid("Where the trial's data stand", ("In the trial", "Domain", "Code", "Test"), rows)]
     if plan.events:
         events = [(name.replace("_", " "), one.term, one.decode) for name, one in plan.events.items()]
         blocks.append(Grid("Intercurrent events in DS", ("In the trial", "DSTERM", "DSDECOD"), events))
-    absent = Bullets([f"{name}: {why}" for name, why in NOT_MADE.items()])
+    absent = {**NOT_MADE, **(LESIONS if any(table.name == "TR" for table in made) else {})}
+    sets = [(one.name, one.label, one.structure, str(len(one.frame))) for one in made]
+    blocks.append(Grid("Data sets", ("Name", "Label", "Structure", "Records"), sets, numeric=(3,), widths=(1, 4, 5, 1)))
     return Section("Subject data", sections=(
         Section("Overview", blocks),
-        Section("What is not there", (absent,)),
+        Section("What is not there", (Bullets([f"{name}: {why}" for name, why in absent.items()]),)),
         Section("Remarks on data sets", (Bullets(list(_remarks(protocol, plan))),)),
     ))  # fmt: skip
 
@@ -145,10 +161,10 @@ def _remarks(protocol: Protocol, plan: Plan) -> Iterator[str]:
         yield "GF: genotypes were drawn from frequencies in the population; no sample was sequenced."
 
 
-def _conformance(findings: Sequence[Finding], core: Mapping[str, Any] | None) -> Section:
+def _conformance(findings: Sequence[Finding], core: Mapping[str, Any] | None, about: set[str]) -> Section:
     return Section("Data conformance summary", sections=(
         Section("Our own checks", tuple(_own(findings))),
-        Section("CDISC CORE", tuple(_core(core))),
+        Section("CDISC CORE", tuple(_core(core, about))),
     ))  # fmt: skip
 
 
@@ -162,14 +178,14 @@ def _own(findings: Sequence[Finding]) -> Iterator[Block]:
     yield Grid("Findings", ("Data set", "Record", "Rule", "Finding"), rows, widths=(1, 1, 2, 5))
 
 
-def _core(core: Mapping[str, Any] | None) -> Iterator[Block]:
+def _core(core: Mapping[str, Any] | None, about: set[str]) -> Iterator[Block]:
     if core is None:
         yield Paragraph(
             "CORE is not part of this program; its report on these data sets is in `validation/core.json` where it was "
             "run. These are the rules that are known to fire on data sets of ours, and why the findings stand."
         )
-        rows = [(rule, one.rule, one.matter, one.why) for rule, one in EXPLAINED.items()]
-        yield Grid("Explained findings", ("Rule", "What it asks", "Matter of the", "Why the finding stands"), rows,
+        rows = [(rule, one.rule, one.matter, one.why) for rule, one in EXPLAINED.items() if one.about in about]
+        yield Grid("Explained findings", ("Rule", "What it asks", "Matter of", "Why the finding stands"), rows,
                    widths=(2, 3, 1, 6))  # fmt: skip
         return
     found = reported(core)

@@ -11,11 +11,15 @@ from typing import Any, NamedTuple
 
 
 class Explained(NamedTuple):
-    """What a rule asks, whose matter a finding of it is, and why it stands."""
+    """What a rule asks, whose matter a finding of it is, why it stands, and what trials it is about.
+
+    `about` is the domain that a trial must have, ``no AGE`` for one whose population has no age, or empty for any.
+    """
 
     rule: str
     matter: str
     why: str
+    about: str = ""
 
 
 DATA, RULE, SIMULATION = "data", "rule", "simulation"
@@ -24,6 +28,7 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
     "CORE-001043": Explained(
         "AGE is there for every subject", SIMULATION,
         "The virtual population of this trial has no age: its model does not need one, and none was invented.",
+        about="no AGE",
     ),
     "CORE-000741": Explained(
         "TS has INTMODEL, INTTYPE and PCLASS", RULE,
@@ -39,20 +44,24 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
         "--TPTREF comes with --ELTM, --TPTNUM or --TPT", RULE,
         "It is about PP, in which SDTMIG 3.4 has PPTPTREF and PPRFTDTC but none of the other three; another rule "
         "(CORE-000165) asks for PPTPTREF.",
+        about="PP",
     ),
     "CORE-000571": Explained(
         "--LNKID is in two domains", SIMULATION,
         "TRLNKID links to lesions in TU. The model has the sum of diameters and no single lesions, so that there is no "
         "TU and TRLNKID, an expected variable, is empty.",
+        about="TR",
     ),
     "CORE-000720": Explained(
         "Nothing is collected after the end of participation", SIMULATION,
         "The model follows the tumour of every virtual subject and does not know that a subject has died. The trial's "
         "analysis of response uses these values, and they were kept so that it can be traced; a real trial has none.",
+        about="TR",
     ),
     "CORE-000952": Explained(
         "Nothing ends after the end of participation", SIMULATION,
         "Visits in SV of the values that CORE-000720 is about.",
+        about="TR",
     ),
 })  # fmt: skip
 """By the identifier of the rule."""
