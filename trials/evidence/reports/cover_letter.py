@@ -47,7 +47,7 @@ def _purpose(study: Study, answers: Answers) -> list[Block]:
     return [
         Paragraph(f"Re: {study.trial.title}, simulated study {study_id(study)}"),
         Paragraph(
-            "This package holds the evidence of a clinical trial simulation: the plan, data sets of example trials, the "
+            "This package holds the evidence of a clinical trial simulation: the plan, data sets of example trials, "
             "results of all simulated trials, the model behind them, and all that is needed to verify and repeat it."
         ),
         Paragraph(f"**Question.** {said(answers.question)}"),
