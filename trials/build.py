@@ -52,7 +52,8 @@ def build(config: Config, folders: Sequence[Path] = ()) -> Trial:
         Naming the field that is unknown, missing or wrong.
     """
     known("", config, (*PROTOCOL, *TRIAL, *RUN))
-    for name, least in (("seed", 0), ("replicates", 1), ("block", 1)):
+    given = (("seed", 0), ("replicates", 1), *(() if config.get("block") is None else (("block", 1),)))
+    for name, least in given:
         whole(name, config.get(name), least)
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text(config, "name")):
         raise TrialError(f"name: wants letters, digits, _ and -, got {config['name']!r}")

@@ -23,7 +23,7 @@ from trials.calibration import Evidence, gather
 from trials.evidence.answers import plan_digest
 from trials.folder import RunFolder, open_folder
 from trials.operating import characteristics
-from trials.plan import Part, missing, parts
+from trials.plan import Part, missing, parts, portion
 from trials.precision import wanted
 from trials.protocol import Protocol, Result, Trial
 from trials.rules.scoring import score
@@ -158,13 +158,14 @@ class Session:
             held.setdefault(part.name, {} if self.home is None else dict(self.home.saved(part.name)))
         done = [held[part.name] for part in plan]
         place = {part.name: index for index, part in enumerate(plan)}
+        total = sum(part.replicates for part in plan)
+        asked, workers = self.trial.config.get("block"), (self.executor or executors.Serial()).width()
         works = [
             Work(part.name, part.protocol, block, self.seed, evidence.thin)
             for part, have in zip(plan, done, strict=True)
-            for block in missing(part.replicates, have, int(self.trial.config["block"]))
+            for block in missing(part.replicates, have, asked or portion(part.protocol, total, workers))
         ]
         truths = [TruthWork(part.protocol, self.trial.truth, self.seed, evidence.thin) for part in plan if not effects]
-        total = sum(part.replicates for part in plan)
         with self._timed("simulation"):
             count = total - sum(len(work.replicates) for work in works)
             self.tell("simulating trials", count, total)

@@ -1,6 +1,7 @@
 """Virtual patients: a new draw of the population for each replicate, each patient a draw within it."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -380,6 +381,7 @@ def stamp(population: Population, seed: int, posterior: xr.DataTree | None = Non
     return about
 
 
+@cache
 def _version() -> str:
     try:
         return version("trialtwin")

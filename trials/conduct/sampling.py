@@ -28,11 +28,22 @@ class Sampled(NamedTuple):
 
 def sampled(protocol: Protocol, patients: xr.Dataset, shape: tuple[int, ...]) -> list[Sampled]:
     """Everything that is sampled of patients (replicate, subject, period); each watch once, however many look."""
+    visits = [Sampled(m.name, m.output, visit_times(m, patients, shape)) for m in protocol.measurements]
+    return [*visits, *(Sampled(watch, watch.output, watch.clock) for watch in _watches(protocol))]
+
+
+def _watches(protocol: Protocol) -> list[Watch]:
+    """What is watched for endpoints and for intercurrent events, each once."""
     end = follow_up(protocol)
     watches = [watch for endpoint in protocol.endpoints for watch in endpoint.watches]
     watches += [watch for event in protocol.intercurrent for watch in event.cause.watches(end)]
-    visits = [Sampled(m.name, m.output, visit_times(m, patients, shape)) for m in protocol.measurements]
-    return [*visits, *(Sampled(watch, watch.output, watch.clock) for watch in dict.fromkeys(watches))]
+    return list(dict.fromkeys(watches))
+
+
+def numbers(protocol: Protocol) -> int:
+    """How many numbers are sampled of a patient in a period."""
+    visits = sum(len(measurement.times) for measurement in protocol.measurements)
+    return visits + sum(len(watch.clock) for watch in _watches(protocol))
 
 
 def layout(

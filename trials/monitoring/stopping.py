@@ -70,7 +70,8 @@ def outcomes(found: xr.Dataset, stop: Stop, monitored: str, own: Mapping[str, Ar
     decision. The decision of the monitored analysis is that of the boundary, and ``own`` (replicate,) is of it alone.
     """
     rows = np.arange(len(stop.look))
-    made = {str(name): one.transpose("replicate", "look", "analysis").values[rows, stop.look]
+    # Variables, which have no coordinates to be turned with them.
+    made = {str(name): one.variable.transpose("replicate", "look", "analysis").values[rows, stop.look]
             for name, one in found.data_vars.items()}  # fmt: skip
     shape = made["estimate"].shape
 
