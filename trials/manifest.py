@@ -33,7 +33,20 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, str]:
     """Processor and operating system, without the name of the computer."""
-    return {"system": platform.system(), "release": platform.release(), "machine": platform.machine()}
+    about = {"system": platform.system(), "release": platform.release(), "machine": platform.machine()}
+    return about | {"processor": _processor()}
+
+
+def _processor() -> str:
+    """Model of the processor and its widest vectors, on which the last bits of a number depend; empty where unknown."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = found.get("flags", "").split()
+    vectors = next((flag for flag in ("avx512f", "avx2", "avx", "sse2") if flag in flags), "")
+    return " ".join(part for part in (found.get("model name", ""), vectors) if part)
 
 
 def source_digest(*packages: str) -> str:

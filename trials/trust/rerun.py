@@ -12,7 +12,7 @@ import yaml
 
 from trials.bag import RUN
 from trials.errors import TOLD
-from trials.manifest import source_digest, versions
+from trials.manifest import machine, source_digest, versions
 from trials.trust.finding import Finding, Outcome
 from trials.trust.run_folder import read_manifest
 
@@ -93,10 +93,12 @@ def sample(replicates: int, count: int, seed: int) -> list[int]:
 
 
 def differences(manifest: Mapping[str, Any]) -> list[str]:
-    """What is another here than where the run was made: the code, libraries."""
+    """What is another here than where the run was made: the code, libraries, the processor."""
     here, there = versions(), manifest["versions"]
     code = [] if source_digest() == manifest["digests"].get("code") else ["the program's code"]
-    return code + [name for name in NUMERICAL if here.get(name) != there.get(name)]
+    same = [machine()[part] == manifest.get("machine", {}).get(part) for part in ("machine", "processor")]
+    processor = [] if all(same) else ["the processor"]
+    return code + processor + [name for name in NUMERICAL if here.get(name) != there.get(name)]
 
 
 def _posterior(folder: Path, trial: Trial) -> xr.DataTree | None:

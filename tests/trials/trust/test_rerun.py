@@ -107,6 +107,9 @@ def test_other_code_is_compared_with_a_tolerance_that_is_told(made, monkeypatch)
     monkeypatch.setattr("trials.trust.rerun.versions", lambda: {"numpy": "0.1", "scipy": "0.1"})
     manifest = json.loads((made / "data/simulation/run/manifest.json").read_text())
     assert differences(manifest)[:3] == ["the program's code", "numpy", "scipy"]
+    monkeypatch.setattr("trials.trust.rerun.machine", lambda: {"machine": "x86_64", "processor": "another"})
+    assert "the processor" in differences(manifest)
+    assert "the processor" in differences({**manifest, "machine": {}}), "of an older version, which did not note it"
 
 
 def test_the_trial_is_built_without_the_data_it_was_fitted_to(tmp_path):
