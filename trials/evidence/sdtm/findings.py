@@ -74,8 +74,9 @@ def _measured(record: Record, visits: Visits, measurement: Measurement) -> dict[
     limit = measurement.lloq
     away = missed(measurement, course.patients, course.arms.shape)
     skipped = np.zeros(len(subject), bool) if away is None else away[0, record.subjects][here]
-    status = _status(values[here], true[here], skipped, below=_below(record, measurement, here))
-    result = _result(values[here], status, limit)
+    below = _below(record, measurement, here)
+    status = _status(values[here], true[here], skipped, below=below)
+    result = _result(values[here], status, limit, below=below)
     planned = np.asarray(measurement.times)[place]
     prefix = finding.domain
     made = {
@@ -114,13 +115,12 @@ def _status(values: Array, true: Array, skipped: Array, *, below: Array) -> Arra
     return made
 
 
-def _result(values: Array, status: Array, limit: float | None) -> tuple[Array, Array]:
+def _result(values: Array, status: Array, limit: float | None, *, below: Array) -> tuple[Array, Array]:
     """Result as text and as a number."""
-    low = np.zeros(len(values), bool) if limit is None else ~(values >= limit)
-    kept = (status == "") & ~low
+    kept = (status == "") & ~below
     text = np.full(len(values), "", dtype=object)
     text[kept] = [number(value) for value in values[kept]]
-    text[(status == "") & low] = f"<{limit:g}" if limit is not None else ""
+    text[(status == "") & below] = f"<{limit:g}" if limit is not None else ""
     return text, np.where(kept, values, np.nan)
 
 
