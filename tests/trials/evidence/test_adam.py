@@ -36,11 +36,26 @@ TRIALS = {
 }
 """A crossover with parameters of concentrations; values carried forward; ascending doses; looks at deaths; estimands
 with rescue; visits within windows."""
+PROGRESSION = (
+    "{_target_: trials.endpoints.crossing.Crossing, measure: size, unit: d, "
+    "criterion: {_target_: trials.endpoints.criterion.Criterion, above: 20, of: nadir}}"
+)
+CHANGED = {
+    "failures": ("alzheimer_adas_cog", "design.n=60", "+estimand.on_treatment.failure=30",
+                 "estimand.on_treatment.events.leaves_drug=composite"),
+    "flagged": ("theophylline_bioequivalence", *UNFITTED, "power_curve=null", "+measurements.concentration.blq=flagged",
+                "measurements.concentration.lloq=1.0"),
+    "first event": ("lung_cancer_survival", "design=parallel", "~design.monitored", "~design.at", "design.n=80",
+                    f"+endpoints.progression={PROGRESSION}", "analyses.survival.endpoint=pfs",
+                    "+endpoints.pfs={_target_: trials.endpoints.composite.First, unit: d, of: [progression, death]}"),
+}  # fmt: skip
+"""Composite strategy; flags below quantification; progression or death."""
 
 
 @cache
 def example(name):
-    trial = trials.load(name, [*SMALL, *TRIALS[name]])
+    source, *words = CHANGED[name] if name in CHANGED else (name, *TRIALS[name])
+    trial = trials.load(source, [*SMALL, *words])
     scenario = trial.scenarios[0]
     work = Work("", scenario.protocol, range(1, 2), int(trial.config["seed"]), None)
     return Example(1, "TT-TEST-1", scenario, 1, "a test", work, trial)
@@ -52,7 +67,7 @@ def made(name):
     return tables(example(name), tabulated), tabulated
 
 
-@pytest.mark.parametrize("name", TRIALS)
+@pytest.mark.parametrize("name", [*TRIALS, *CHANGED])
 def test_analyses_of_the_data_sets_give_the_outcomes_of_the_replicate(name, tmp_path):
     """From the transport files alone, to 1e-9."""
     one, (adam, tabulated) = example(name), made(name)
@@ -70,7 +85,7 @@ def test_analyses_of_the_data_sets_give_the_outcomes_of_the_replicate(name, tmp_
         assert {"estimate", "se"} <= set(found[analysis.name])
 
 
-@pytest.mark.parametrize("name", TRIALS)
+@pytest.mark.parametrize("name", [*TRIALS, *CHANGED])
 def test_our_own_data_sets_have_no_finding(name):
     assert check(*made(name)) == ()
 
@@ -93,6 +108,21 @@ def test_values_carried_forward_are_records_of_their_own():
     last = frame[(frame["DTYPE"] == "") & frame["USUBJID"].isin(carried["USUBJID"])].groupby("USUBJID")["AVAL"].last()
     np.testing.assert_array_equal(carried.set_index("USUBJID")["AVAL"], last)
     assert set(carried["SRCDOM"]) == {""}
+
+
+def test_failures_and_flags_are_told():
+    failures = named(made("failures")[0])["ADFT"].frame
+    assert (failures.loc[failures["DTYPE"] == "FAILURE", "CHG"] == 30).all()
+    assert (failures["DTYPE"] == "FAILURE").sum() == np.isfinite(example("failures").course.events["leaves_drug"]).sum()
+    flagged = named(made("flagged")[0])["ADPC"].frame
+    below = example("flagged").course.below["concentration"]
+    assert (flagged["BLQFL"] == "Y").sum() == below.sum() > 0
+    assert (flagged.loc[flagged["BLQFL"] == "Y", "AVAL"] == 1.0).all()
+    both = named(made("first event")[0])["ADTTE"].frame
+    first = both[both["PARAMCD"] == "PFS"].set_index("USUBJID")["AVAL"]
+    for code in ("DEATH", "PROGRESS"):
+        event = both[(both["PARAMCD"] == code) & (both["CNSR"] == 0)].set_index("USUBJID")["AVAL"]
+        assert (first.reindex(event.index) <= event + 1e-9).all()
 
 
 def test_population_data_are_in_order_of_time_and_hold_every_dose():
