@@ -89,13 +89,13 @@ def validate(path: Path) -> None:
         With the first fault.
     """
     from odmlib.odm_parser import ODMSchemaValidator
-    from xmlschema import XMLSchemaValidationError
 
     validator: Any = ODMSchemaValidator(standard="arm", version="1.0-define2.1")
     try:
         validator.validate_file(str(path))
-    except XMLSchemaValidationError as fault:
-        raise TrialError(f"{path.name}: {fault.reason} at {fault.path}") from fault
+    except ValueError as fault:  # what odmlib's validator raises is one
+        where = getattr(fault, "path", "its root")
+        raise TrialError(f"{path.name}: {getattr(fault, 'reason', fault)} at {where}") from fault
 
 
 def _document(
