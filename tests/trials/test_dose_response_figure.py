@@ -1,5 +1,6 @@
 """Curves of dose response as the report shows them, and the true means of the arms beside them."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -8,10 +9,13 @@ import pytest
 
 import trials
 from tests.trials.small import SMALL
+from trials.analyses.descriptive import ArmMean
 from trials.analyses.mcp_mod import MCPMod
 from trials.block import Work, simulate, trial_data
 from trials.figures.of_dose_response import dose_response_pictures
+from trials.protocol import Truth
 from trials.report import write
+from trials.truth import TruthWork, true_values
 
 FOLDER = Path(__file__).resolve().parent / "conf"
 SIZES = ("replicates=20", "truth.draws=40", "truth.patients=40")
@@ -58,6 +62,14 @@ def test_true_means_are_those_of_many_subjects():
     error = np.hypot(arms["mean"].std("replicate", ddof=1) / np.sqrt(arms.sizes["replicate"]), arms["truth_mcse"])
     assert (arms["truth_mcse"] > 0).all()
     assert (abs(arms["mean"].mean("replicate") - arms["truth"]) < 4 * error).all()
+
+
+def test_the_error_of_a_true_mean_is_that_of_an_analysis_of_the_arm():
+    protocol = result().trial.protocol
+    analyses = tuple(ArmMean(arm, "change", arm) for arm in protocol.design.arms)
+    found = true_values(TruthWork(replace(protocol, analyses=analyses), Truth(6, 8, measured=True), 3, None))
+    wanted = [[(effect.value, effect.mcse) for effect in found.effects]]
+    np.testing.assert_allclose(found.means, wanted, rtol=1e-12)
 
 
 def test_the_picture_shows_every_scenario_and_stands_in_the_report(tmp_path):

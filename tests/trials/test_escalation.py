@@ -44,6 +44,17 @@ def test_later_cohorts_are_as_if_they_had_never_been():
     np.testing.assert_array_equal(found["arm.n"][:, auc, 4] == 0, early)
 
 
+def test_the_trial_ends_with_the_last_who_was_dosed():
+    accrual = "+enrolment={_target_: trials.enrolment.accrual.Accrual, rates: [0.01]}"
+    made = protocol(f"design.escalation={RULE}", accrual)
+    work = Work("", made, range(12), 3, None)
+    enrolled = simulate(work).patients["enrolled"].values
+    found = block(made)
+    n = found["outcome.n"][:, 0]
+    assert len(set(n)) > 1
+    np.testing.assert_allclose(found["outcome.duration"][:, 0], enrolled[np.arange(12), n - 1] + 3192)
+
+
 def test_a_rule_that_never_stops_changes_nothing():
     plain, never = block(protocol()), block(protocol(f"design.escalation={RULE}", "design.escalation.most=7"))
     assert not never["outcome.escalation_stopped"].any()
