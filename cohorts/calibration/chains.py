@@ -44,9 +44,9 @@ INFORMED = 0.5
 """A patient's parameter is sampled centred where the data leave less than this share of the variance of its standard
 deviation from the typical value: where they tell more of the patient than the population does, the deviation follows
 them, and a non-centred sampler would have to move it with the typical value and the SD; with less information it is the
-other way round. One data set has patients of both kinds: of 32 people on warfarin 7 were sampled while the drug was
-absorbed; with the choice made for each of them the SD of the lag had 267 and 1231 effective draws of 4000 in two runs,
-with one for all 60. Papaspiliopoulos, Roberts & Skold 2007, doi:10.1214/088342307000000014; Betancourt & Girolami 2015,
+other way round. One data set has patients of both kinds: of 32 people on warfarin the data tell the lag of 6; with the
+choice made for each of them its SD had 267 and 1231 effective draws of 4000 in two runs, with one choice for all 60.
+Papaspiliopoulos, Roberts & Skold 2007, doi:10.1214/088342307000000014; Betancourt & Girolami 2015,
 arXiv:1312.0906."""
 
 FULLY, NOT = 0.25, 0.75
