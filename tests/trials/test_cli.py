@@ -125,13 +125,15 @@ def test_whatif_without_a_regimen_is_the_models_example(capsys):
     assert main(["whatif", "model=hiv_dynamics", "regimen=nothing", "plot=nothing.svg"]) == 0
 
 
+@pytest.mark.slow
 def test_package_verify_and_check(capsys):
     assert main(RUN) == 0
     (folder,) = folders()
     assert main(["check", str(folder)]) == 0
-    assert main(["package", str(folder), "--out", "evidence"]) == 0
+    assert main(["package", str(folder), "--out", "evidence"]) == 2, "nobody has answered what only people can"
+    assert main(["package", str(folder), "--out", "evidence", "--draft"]) == 0
     assert main(["verify", "evidence"]) == 0
-    outcomes = Path("evidence/data/outcomes.parquet")
+    outcomes = Path("evidence/data/simulation/run/outcomes.parquet")
     outcomes.write_bytes(outcomes.read_bytes() + b"x")
     assert main(["verify", "evidence"]) == 1
     assert "outcomes.parquet" in capsys.readouterr().out
