@@ -96,6 +96,9 @@ def test_which_data_sets_there_are():
     assert names["alzheimer_adas_cog"] == ["ADSL", "ADEX", "ADFT"]
     assert names["lung_cancer_survival"] == ["ADSL", "ADEX", "ADTR", "ADEFF", "ADTTE"]
     assert names["diabetes_hba1c"] == ["ADSL", "ADEX", "ADLB"]
+    told = named(made("lung_cancer_survival")[0])["ADTTE"].values["AVAL"]
+    assert list(told) == ["PARAMCD EQ DEATH"]
+    assert "cumulative_hazard_death" in told["PARAMCD EQ DEATH"].source
 
 
 def test_values_carried_forward_are_records_of_their_own():

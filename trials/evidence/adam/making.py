@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,20 @@ def table(
     frame = pd.DataFrame({column.name: _typed(column, values) for column, values in given})
     frame = frame.sort_values(list(keys), kind="stable", ignore_index=True)
     columns = tuple(column for column, _ in given)
-    return Table(name, f"SIMULATED {label}", structure, of, keys, columns, frame, repeating=of != SUBJECTS)
+    values = _of_parameters(columns, frame) if {"PARAM", "AVAL"} <= set(frame) else {}
+    return Table(
+        name, f"SIMULATED {label}", structure, of, keys, columns, frame, repeating=of != SUBJECTS, values=values
+    )
+
+
+def _of_parameters(columns: Sequence[Column], frame: pd.DataFrame) -> dict[str, dict[str, Column]]:
+    """Metadata of AVAL for each parameter: what it is, and how it came about."""
+    about = next(column for column in columns if column.name == "AVAL")
+    told: dict[str, Column] = {}
+    for code, name in frame[["PARAMCD", "PARAM"]].drop_duplicates().sort_values("PARAMCD").itertuples(index=False):
+        source = f"{name}. {about.source}" if about.origin == "Derived" else about.source
+        told[f"PARAMCD EQ {code}"] = replace(about, source=source)
+    return {"AVAL": told}
 
 
 def _typed(column: Column, values: Values) -> pd.Series[Any]:
