@@ -43,8 +43,8 @@ def simulation_report(study: Study, answers: Answers) -> Document:
             [
                 trial.seeds(study),
                 Paragraph(
-                    "Code: the packages engine, cohorts and trials, whose digest is in the manifest of the run. All simulated "
-                    "trials are repeated by:"
+                    "Code: the packages engine, cohorts and trials, whose digest is in the manifest of the run. All "
+                    "simulated trials are repeated by:"
                 ),
                 Code("bash validation/reproduce.sh"),
             ],
