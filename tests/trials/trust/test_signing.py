@@ -15,7 +15,7 @@ import pytest
 from tests.trials.trust.packages import KEYS, NAMES, PEOPLE, entries, packaged, rewrite, signed_by
 from trials.cli import main
 from trials.errors import TrialError
-from trials.trust import audit, keys
+from trials.trust import attestation, audit, keys
 from trials.trust.keys import PublicKey, new_key, read_key
 from trials.trust.roles import read_people, rendered
 from trials.trust.signing import _add
@@ -274,6 +274,29 @@ def test_the_last_line_written_anew_is_seen(released, tmp_path, changes):
     assert not audit.Log(path, audit.Log(copy / "data/audit/audit.jsonl").head()).check()
     told = [str(finding) for finding in verify(copy).findings]
     assert "signatures/4.dsse.json: says something other than signatures.jsonl" in told
+
+
+def test_an_attestation_that_another_key_signed_is_seen(released, tmp_path):
+    """Everything fits, digests and chain too, but the signature is of somebody else's key."""
+    import hashlib
+    import json
+
+    copy = shutil.copytree(released, tmp_path / "copy")
+    path, log = copy / "signatures/4.dsse.json", copy / "signatures.jsonl"
+    envelope = json.loads(path.read_bytes())
+    other = attestation.envelope(base64.b64decode(envelope["payload"]), KEYS["s"])
+    forged = other.replace(KEYS["s"].public.name.encode(), KEYS["l"].public.name.encode())
+    with pytest.raises(TrialError, match="its signature does not hold"):
+        attestation.opened(forged, KEYS["l"].public)
+    path.write_bytes(forged)
+    lines, last = log.read_bytes().splitlines(keepends=True), entries(copy)[-1]
+    files = {**last["new"]["files"], "signatures/4.dsse.json": f"sha512:{hashlib.sha512(forged).hexdigest()}"}
+    made = replace(audit.Entry(**last), new={**last["new"], "files": files})
+    log.write_bytes(b"".join([*lines[:-1], replace(made, hash=made.digest).line]))
+    assert [finding.path for finding in verify(copy).findings] == ["signatures/4.dsse.json"]
+    done = alone(copy)
+    assert done.returncode == 1
+    assert "signatures/4.dsse.json: does not hold" in done.stdout
 
 
 # ---- keys
