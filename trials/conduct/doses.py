@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.dosing.schedule import from_regimens
+from engine.dosing.schedule import Speed, from_regimens
 from trials.conduct.course import Course
 from trials.conduct.dosing import Course as Taken
 from trials.conduct.dosing import Dosing
@@ -25,6 +25,8 @@ class Given(NamedTuple):
     into: str
     taken: bool
     period: int
+    duration: float = 0.0
+    """Length of an infusion; missing where the model gives it."""
 
 
 def doses(protocol: Protocol, course: Course, noise: Mapping[str, Array], subject: int) -> list[Given]:
@@ -60,4 +62,13 @@ def _of(protocol: Protocol, part: Taken, start: float, period: int) -> Iterator[
     for index in np.flatnonzero(part.due[0]):
         share = float(part.share[0, index])
         time = start + float(planned.time[index] + part.delay[0, index])
-        yield Given(time, float(planned.amount[index]) * share, into[index], share > 0, period)
+        amount = float(planned.amount[index]) * share
+        length = _length(Speed(int(planned.speed[index])), float(planned.value[index]), amount)
+        yield Given(time, amount, into[index], share > 0, period, length)
+
+
+def _length(speed: Speed, value: float, amount: float) -> float:
+    """Length of a dose that is given at a speed."""
+    if speed is Speed.rate:
+        return amount / value
+    return {Speed.bolus: 0.0, Speed.duration: value}.get(speed, np.nan)

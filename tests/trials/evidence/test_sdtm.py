@@ -88,6 +88,18 @@ def test_equal_doses_are_one_record_and_can_be_written_out_again():
     assert len(frame) < len(doses) / 5
 
 
+def test_an_infusion_ends_later_than_it_starts():
+    regimen = "'320 mg into central over 2 h every 12 h, 3 times'"
+    _, sdtm = told("theophylline_bioequivalence", f"arms.test.regimen={regimen}")
+    taken = sdtm["EX"].frame[sdtm["EX"].frame["EXTRT"] == "THEOPHYLLINE TEST"]
+    each = administrations(taken)
+    assert (taken["EXDOSFRQ"] == "BID").all()
+    for frame, hours in ((taken, 26), (each, 2)):
+        length = pd.to_datetime(frame["EXENDTC"]) - pd.to_datetime(frame["EXSTDTC"])
+        assert (length == pd.Timedelta(hours=hours)).all()
+    assert len(each) == 3 * len(taken)
+
+
 def test_those_who_leave_have_no_records_afterwards():
     one, sdtm = told("alzheimer_adas_cog")
     left = one.course.left[0]

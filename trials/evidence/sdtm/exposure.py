@@ -66,7 +66,7 @@ def exposure(record: Record) -> Table | None:
 
 
 def administrations(frame: pd.DataFrame) -> pd.DataFrame:
-    """Write out single doses of EX: one record a dose, EXSTDTC and EXENDTC the time of each.
+    """Write out single doses of EX: one record a dose, with EXSTDTC and EXENDTC of each.
 
     A constant treatment, which the model does not know as doses, is written out by its frequency too; one whose
     frequency has no interval (CONTINUOUS) stays one record.
@@ -79,11 +79,12 @@ def administrations(frame: pd.DataFrame) -> pd.DataFrame:
     number = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
     single = frame.iloc[rows].reset_index(drop=True)
     times = start[rows] + (number * every[rows]).astype("timedelta64[s]")
-    texts = np.datetime_as_string(times, unit="s")
+    lasting = (length - (count - 1) * every)[rows].astype("timedelta64[s]")
+    begins, ends = (np.datetime_as_string(each, unit="s") for each in (times, times + lasting))
     dosed = every[rows] > 0
     return single.assign(
-        EXSTDTC=np.where(dosed, texts, single["EXSTDTC"].to_numpy(dtype=str)),
-        EXENDTC=np.where(dosed, texts, single["EXENDTC"].to_numpy(dtype=str)),
+        EXSTDTC=np.where(dosed, begins, single["EXSTDTC"].to_numpy(dtype=str)),
+        EXENDTC=np.where(dosed, ends, single["EXENDTC"].to_numpy(dtype=str)),
     )
 
 
@@ -112,7 +113,8 @@ def _together(record: Record, place: int, arms: Sequence[str], given: Sequence[G
         first, (frequency, stop) = given[at], _run(given, at, record.unit)
         arm = arms[first.period]
         treatment = record.plan.treatments[arm].treatment
-        yield Taken(place, arm, treatment, first.amount, units[first.into], frequency, first.time, given[stop].time)
+        end = given[stop].time + first.duration
+        yield Taken(place, arm, treatment, first.amount, units[first.into], frequency, first.time, end)
         at = stop + 1
 
 

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from trials.checks import Choice, fields
+from trials.endpoints.count import Count
+from trials.endpoints.ordinal import Drawn
 from trials.errors import TrialError
 from trials.evidence.sdtm.domains import DOMAINS, FINDINGS
 from trials.protocol import Protocol
@@ -154,6 +156,8 @@ class Plan:
             faults += [f"{part}.{name} is none of the trial's" for name in have if name not in names]
         if self.death and self.death not in {endpoint.name for endpoint in protocol.endpoints}:
             faults.append(f"death: {self.death} is none of the trial's endpoints")
+        drawn = (one for one in protocol.endpoints if isinstance(one, (Count, Drawn)))
+        faults += [f"endpoint {one.name} is drawn and never measured: SDTM has no place for it" for one in drawn]
         if faults:
             raise TrialError(f"sdtm: {'; '.join(faults)}")
 
