@@ -50,9 +50,10 @@ def test_packaged_twice_has_the_same_payload(whole, tmp_path):
 
 def test_bagit_and_sha512sum(whole):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        bagit = __import__("bagit")
-    assert bagit.Bag(str(whole)).validate()
+        warnings.simplefilter("ignore")  # of bagit, which calls re.sub as Python 3.13 no longer likes
+        import bagit
+
+        assert bagit.Bag(str(whole)).validate()
     for manifest in ("manifest-sha512.txt", "tagmanifest-sha512.txt"):
         done = subprocess.run(["sha512sum", "--check", "--quiet", manifest], cwd=whole, check=False)
         assert done.returncode == 0
@@ -73,7 +74,7 @@ def test_pdfs_are_archival(whole):
 
 def test_transport_files_equal_their_copies(whole):
     for path in paths(whole, "m5/datasets/*/**/*.xpt"):
-        frame, _ = pyreadstat.read_xport(path)
+        frame, _ = pyreadstat.read_xport(path, disable_datetime_conversion=True)
         study = path.relative_to(whole / "data").parts[2]
         kind = "sdtm" if "tabulations" in path.parts else "adam"
         copy = json.loads((whole / f"data/m5/datasets/{study}/misc/dataset-json/{kind}/{path.stem}.json").read_text())
