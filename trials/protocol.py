@@ -139,7 +139,7 @@ class Protocol:
     @property
     def variables(self) -> tuple[str, ...]:
         """Endpoints and estimands, which analyses may ask for."""
-        return tuple(one.name for one in (*self.endpoints, *self.estimands))
+        return (*(one.name for one in self.endpoints), *(one.name for one in self.estimands))
 
     def arm(self, name: str) -> Arm:
         """Arm of that name."""

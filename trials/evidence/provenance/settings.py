@@ -64,7 +64,8 @@ def state(study: Study) -> str:
     """State of the code: commit, whether files were changed, digest of every source file."""
     git: dict[str, Any] = study.manifest["git"]
     commit = git.get("commit", "none: the program did not run from a repository")
-    changed = {True: "yes: the commit alone does not give the code", False: "no"}.get(git.get("changed"), "unknown")
+    said: dict[bool | None, str] = {True: "yes: the commit alone does not give the code", False: "no"}
+    changed = said.get(git.get("changed"), "unknown")
     rows = {
         "program": f"trialtwin {study.manifest['versions']['trialtwin']}",
         "commit": commit,
