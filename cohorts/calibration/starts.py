@@ -21,7 +21,6 @@ from scipy import optimize
 from cohorts.calibration.people import PLACES
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError
-from cohorts.specification.individuals import correlated
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 
@@ -100,9 +99,7 @@ class Starts:
     shared
         Whether each of them is a population-level value.
     weights
-        By parameter that may be centred for whom it is, 1 or 0 (subject), at which `middle` holds: all 0.
-    population
-        What is fitted.
+        By parameter that may be centred whether it is, 1 or 0, at which `middle` holds: all 0.
     seed
         Of the fit.
     """
@@ -110,18 +107,16 @@ class Starts:
     compiled: Any
     middle: Array
     shared: NDArray[np.bool_]
-    weights: Mapping[str, Array]
-    population: Population
+    weights: Mapping[str, float]
     seed: int
 
-    def beginning(self, weights: Mapping[str, Array], run: int) -> Any:
+    def beginning(self, weights: Mapping[str, float], run: int) -> Any:
         """The compiled model with chains that begin about the mode, parameters centred by `weights`.
 
         Two runs of a fit, which differ in `run`, begin at different places.
         """
         plain, target = Surface(self.compiled), _with(self.compiled, weights)
-        centred = [name for name, weight in weights.items() if np.any(weight)]
-        convert = _converter(self.population, plain, Surface(target), centred)
+        convert = _converter(plain, Surface(target), [name for name, weight in weights.items() if weight])
 
         def begin(number: int | None = None) -> Array:
             rng = generator(self.seed, Stream.STARTS, TRIES + run, int(number or 0))
@@ -148,7 +143,7 @@ def medians(population: Population, model: Any) -> dict[str, float]:
     return {c.name: c.quantities[0].centre for c in population.coefficients if c.name in plain}
 
 
-def starts(population: Population, compiled: Any, weights: Mapping[str, Array], seed: int) -> Starts:
+def starts(population: Population, compiled: Any, weights: Mapping[str, float], seed: int) -> Starts:
     """The mode of the population-level values with all people typical, from the prior medians and places about them.
 
     Parameters
@@ -167,7 +162,7 @@ def starts(population: Population, compiled: Any, weights: Mapping[str, Array], 
     CalibrationError
         If no place that was looked at has a finite density.
     """
-    weights = {name: np.zeros_like(weight) for name, weight in weights.items()}
+    weights = dict.fromkeys(weights, 0.0)
     compiled = _with(compiled, weights)
     surface, shared = Surface(compiled), _shared(population, compiled)
     middle: Array = np.where(shared, compiled.initial_point_func(0), 0.0)
@@ -181,10 +176,10 @@ def starts(population: Population, compiled: Any, weights: Mapping[str, Array], 
             "the density of data and parameters is not finite at the prior medians, nor near them: the equations are "
             "undefined there or the data impossible; wanted priors whose medians describe the data roughly"
         )
-    return Starts(compiled, best, shared, weights, population, seed)
+    return Starts(compiled, best, shared, weights, seed)
 
 
-def _with(compiled: Any, weights: Mapping[str, Array]) -> Any:
+def _with(compiled: Any, weights: Mapping[str, float]) -> Any:
     return compiled.with_data(**{f"centred_{n}": weight for n, weight in weights.items()}) if weights else compiled
 
 
@@ -211,7 +206,7 @@ def _climbed(surface: Surface, begin: Array, free: NDArray[np.bool_], steps: int
     return x, surface.slope(x)[0]
 
 
-def _converter(population: Population, plain: Surface, target: Surface, centred: list[str]) -> Callable[[Array], Array]:
+def _converter(plain: Surface, target: Surface, centred: list[str]) -> Callable[[Array], Array]:
     """From a place non-centred to the same people in the other parameterisation.
 
     A deviation is linear in its variable, and those of a block depend on earlier ones of it only, so that as many
@@ -219,25 +214,19 @@ def _converter(population: Population, plain: Surface, target: Surface, centred:
     """
     places = target.places
 
-    def deviations(surface: Surface, x: Array) -> dict[str, Array]:
-        made = surface.expanded(x)
-        values = {c.name: made.get(c.name, c.quantities[0].values[0]) for c in population.coefficients}
-        z = {p.name: made[f"z_{p.name}"] for p in population.parameters if p.between_subject}
-        return correlated(population.correlations, values, z, np)
-
     def convert(x: Array) -> Array:
         if not centred:
             return x
-        wanted, x = deviations(plain, x), x.copy()
+        wanted, x = plain.expanded(x), x.copy()
         slopes = {}
         for name in centred:
-            up = x.copy()
-            up[places[f"phi_{name}"]] += 1.0
-            slopes[name] = deviations(target, up)[name] - deviations(target, x)[name]
+            up, place = x.copy(), places[f"phi_{name}"]
+            up[place] += 1.0
+            slopes[name] = target.expanded(up)[f"z_{name}"] - target.expanded(x)[f"z_{name}"]
         for _ in centred:
-            reached = deviations(target, x)
+            reached = target.expanded(x)
             for name in centred:
-                x[places[f"phi_{name}"]] += (wanted[name] - reached[name]) / slopes[name]
+                x[places[f"phi_{name}"]] += (wanted[f"z_{name}"] - reached[f"z_{name}"]) / slopes[name]
         return x
 
     return convert
