@@ -43,7 +43,7 @@ def test_table_of_two_designs_is_that_of_the_command_line(tmp_path, monkeypatch,
 def executed(path, folder):
     """Outputs of a notebook run from the first cell to the last in a folder."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     asyncio.run(client.async_execute())
     return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
 
