@@ -48,7 +48,7 @@ def fits(monkeypatch):
         return made_up(protocol.population, seed=seed)
 
     monkeypatch.setattr(calibration, "_fit", fit)
-    monkeypatch.setattr(report, "write", lambda *_: None)
+    monkeypatch.setattr(report, "write", lambda *_, **__: None)
     return made
 
 
