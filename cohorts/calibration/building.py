@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from cohorts.calibration.data import IndividualData, covariate_values, individual_data
-from cohorts.calibration.deviations import between_subjects, check_centring
+from cohorts.calibration.deviations import Orders, between_subjects, check_centring
 from cohorts.calibration.people import PLACES, changing, sharing, told_apart
 from cohorts.calibration.rows import Measurements, measurements
 from cohorts.covariates.base import CovariateModel
@@ -34,13 +34,15 @@ def build(
     output: str,
     studies: Sequence[str] = (),
     weights: Mapping[str, float] | None = None,
+    orders: Orders | None = None,
     refitted: bool = False,
 ) -> pm.Model:
     """PyMC model of a cohort; `Population.build` says what the arguments are.
 
-    `weights` holds, by parameter, 1 where a fit samples it centred and 0 where not; they become data of the model named
-    ``centred_<p>``. Without them those are centred whose ``parameterisation`` says so. `refitted` says that what was
-    observed becomes data too, ``dv_<output>`` and ``below_<output>``, so that a compiled fit serves other measurements.
+    `weights` holds, by parameter, from 0 to 1 how far a fit samples it centred; they become data of the model named
+    ``centred_<p>``. Without them those are centred whose ``parameterisation`` says so. `orders` are those in which
+    correlated deviations are drawn. `refitted` says that what was observed becomes data too, ``dv_<output>`` and
+    ``below_<output>``, so that a compiled fit serves other measurements.
     """
     if isinstance(cohort, bool) or (isinstance(cohort, int) and cohort < 1):
         raise PopulationError(f"cohort: got {cohort!r}, wanted a whole number >= 1, or data")
@@ -56,7 +58,7 @@ def build(
         values = population_level(population, occasions=occasions is not None)
         covariates = _drawn(population, model) if data is None else _given(population, data)
         people = _People(population, values, covariates, occasions, data, len(model.coords["subject"]))
-        deviations = people.deviations(_weights(population, weights))
+        deviations = people.deviations(_weights(population, weights), orders or {})
         if population.mixtures and measured and predict is not None and data is not None:
             _marginal(people, deviations, measured, predict)
             return model
@@ -224,7 +226,7 @@ class _People:
     data: IndividualData | None
     count: int
 
-    def deviations(self, weights: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    def deviations(self, weights: Mapping[str, Any], orders: Orders) -> dict[str, dict[str, Any]]:
         """Standard normal deviations by parameter: ``z`` of patients, ``k`` of occasions, of sites and studies."""
         made: dict[str, dict[str, Any]] = {}
         shifts: dict[str, Any] = {}
@@ -237,7 +239,7 @@ class _People:
                 for name, d in made[kind].items():
                     shifts[name] = shifts.get(name, 0.0) + self.values[f"tau_{kind}_{name}"] * d
         made["z"] = between_subjects(
-            self.population, self.values, self.covariates, weights, shifts, resolved=told, xp=pt
+            self.population, self.values, self.covariates, weights, shifts, orders=orders, resolved=told, xp=pt
         )
         if told:
             names = changing(self.population)

@@ -2,28 +2,37 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from cohorts.calibration.data import IndividualData
-from cohorts.calibration.deviations import can_be_centred
+from cohorts.calibration.deviations import Orders, can_be_centred, factor_of, innovations
 from cohorts.calibration.diagnosis import divergences
 from cohorts.calibration.people import told_apart
 from cohorts.calibration.rows import Measurements
 from cohorts.calibration.starts import Starts, medians, starts
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError
+from cohorts.specification.individuals import correlated, factor
+from cohorts.specification.parameters import Correlation
 from cohorts.specification.population import Population
 
 Predict = Callable[[Mapping[str, Any]], Any]
 Progress = Callable[[str, int, int], None]
 
 
-ADAPTATION: dict[str, Any] = {"adaptation": "low_rank", "mass_matrix_eigval_cutoff": 1.5}
+DEPTH = 8
+"""Trees of a trajectory are doubled at most this often. Before the mass matrix is known they are several times deeper
+than ever later, and what they cost tells the adaptation nothing: of the gradients of a solved model of 60 people 80 %
+were spent in tuning, most of them in the first 25 iterations, of 460 steps each. A posterior that is sampled well needs
+some 15 steps."""
+
+ADAPTATION: dict[str, Any] = {"adaptation": "low_rank", "mass_matrix_eigval_cutoff": 1.5, "maxdepth": DEPTH}
 """Mass matrix: with many samples a person, a typical value and all deviations from it move together, which a diagonal
 one cannot follow (measured on 60 people: least effective sample size 1726 of 8000 draws, 563 with a diagonal one). The
 cutoff lets it follow two correlated SDs of a residual error too: least effective sample sizes of 4000 draws of
@@ -42,6 +51,17 @@ of their standard deviations from the typical value: where they tell more of a p
 the deviations follow the data, and a non-centred sampler would have to move them with the typical value and the SD;
 with less information it is the other way round. Papaspiliopoulos, Roberts & Skold 2007,
 doi:10.1214/088342307000000014; Betancourt & Girolami 2015, arXiv:1312.0906."""
+
+FULLY, NOT = 0.25, 0.75
+"""In a block, what is a parameter's own beyond those drawn before it is centred up to the first of these shares, from
+the other on not, and in part between them: a strong correlation depends on deviations of which the data tell about
+half, and neither extreme follows those. Measured on 59 newborns with phenobarbital, correlation 0.86: 174 effective
+draws of 2000 without, 630 with a weight of 0.5."""
+
+STRONG = 0.5
+"""Correlation from which on the order of a block counts: then the parameter that the data tell most of is drawn first.
+Were it last, what is its own beyond the others would be the difference of two numbers that move together (same data,
+effective draws of 4000: 157 to 312 in the other order, 851 in this one)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +89,39 @@ class Fit:
 
 def prepare(fit: Fit) -> tuple[Starts, float]:
     """The compiled model of a fit with places to begin, and the seconds that compiling took."""
+    started = time.perf_counter()
+    compiled = _compiled(fit, {})
+    return starts(fit.population, compiled, _weights(fit.population), fit.seed), time.perf_counter() - started
+
+
+def _compiled(fit: Fit, orders: Orders) -> Any:
     import nutpie
 
     from cohorts.calibration.building import build
 
-    started = time.perf_counter()
     fit.progress("compiling the population model", 0, 1)
-    weights = _weights(fit.population)
-    model = build(fit.population, fit.data, occasions=None, predict=fit.predict, output=fit.output, weights=weights)
-    compiled = nutpie.compile_pymc_model(model, initial_points=medians(fit.population, model), jitter_rvs=set())
+    model = build(
+        fit.population,
+        fit.data,
+        occasions=None,
+        predict=fit.predict,
+        output=fit.output,
+        weights=_weights(fit.population),
+        orders=orders,
+    )
+    made = nutpie.compile_pymc_model(model, initial_points=medians(fit.population, model), jitter_rvs=set())
     fit.progress("compiling the population model", 1, 1)
-    return starts(fit.population, compiled, weights, fit.seed), time.perf_counter() - started
+    return made
 
 
 def sample(fit: Fit, options: Mapping[str, Any], most: float) -> tuple[xr.DataTree, dict[str, Any]]:
     """Draws, and how they were made; once more with smaller steps where more than `most` transitions diverge."""
     begun, compiling = prepare(fit)
     built, busy = time.perf_counter(), time.process_time()
-    centred = _chosen(fit, begun, options["cores"])
-    ready = begun.beginning({name: float(name in centred) for name in begun.weights}, 1)
+    begun, centred = _chosen(fit, begun, options["cores"])
+    ready = begun.beginning(centred, 1)
     tree = _run(fit, ready, options, "sampling the posterior")
-    made: dict[str, Any] = {"centred": json.dumps(sorted(centred))}
+    made: dict[str, Any] = {"centred": json.dumps({n: round(w, 3) for n, w in sorted(centred.items()) if w})}
     if (count := divergences(tree)) > most:
         made |= {"target_accept": CAREFUL, "diverged_before": count}
         tree = _run(fit, ready, {**options, "target_accept": CAREFUL}, "sampling with smaller steps")
@@ -120,16 +152,19 @@ def _weights(population: Population) -> dict[str, float]:
     return {p.name: float(p.parameterisation == "centred") for p in able}
 
 
-def _chosen(fit: Fit, begun: Starts, cores: int | None) -> set[str]:
-    """Parameters to sample centred: those that say so, and those of which the data tell enough (`INFORMED`)."""
+def _chosen(fit: Fit, begun: Starts, cores: int | None) -> tuple[Starts, dict[str, float]]:
+    """How far to sample each parameter centred: what must be is, others by what the data tell of people.
+
+    Where correlated deviations are better drawn in another order the model is compiled anew.
+    """
     import nutpie
 
-    open_ = [n for n, weight in _weights(fit.population).items() if weight == 0.0]
-    told = {p.name for p in fit.population.parameters if p.parameterisation == "centred"}
+    weights = _weights(fit.population)
+    open_ = [name for name, weight in weights.items() if weight == 0.0]
     if not open_:
-        return told
+        return begun, weights
     look = nutpie.sample(
-        begun.beginning(_weights(fit.population), 0),
+        begun.beginning(weights, 0),
         seed=int(generator(fit.seed, Stream.SAMPLER, 1).integers(2**31)),
         progress_bar=False,
         save_warmup=False,
@@ -138,8 +173,46 @@ def _chosen(fit: Fit, begun: Starts, cores: int | None) -> set[str]:
         **ADAPTATION,
         **LOOK,
     )
-    spread = {n: float(look["posterior"][f"z_{n}"].var(("chain", "draw")).mean()) for n in open_}
-    return told | {name for name, variance in spread.items() if variance < INFORMED}
+    orders, left = _seen(fit.population, look["posterior"].to_dataset(), weights)
+    if orders:
+        begun = replace(begun, compiled=_compiled(fit, orders))
+    inside = {name for block in fit.population.correlations for name in block.of}
+    limits = {name: (FULLY, NOT) if name in inside else (INFORMED, INFORMED) for name in open_}
+    reach = {name: _weight(left[name], *limits[name]) for name in open_}
+    return begun, weights | reach
+
+
+def _seen(population: Population, look: xr.Dataset, able: Collection[str]) -> tuple[Orders, dict[str, float]]:
+    """Orders of blocks that should not be drawn in their own, and the variance that data leave of each deviation."""
+    z = {p.name: look[f"z_{p.name}"] for p in population.parameters if p.between_subject}
+    values = {c.name: look[c.name] if c.name in look else c.quantities[0].values[0] for c in population.coefficients}
+    whole = correlated(population.correlations, values, z, np)
+    left = {name: _variance(d) for name, d in whole.items()}
+    orders: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for block in population.correlations:
+        of = tuple(sorted(block.of, key=left.__getitem__))
+        if of == block.of or not set(of) <= set(able) or not _strong(block, values):
+            of = block.of
+        else:
+            orders[block.of] = of
+        z |= innovations(of, factor_of(block, values, of, np), whole)
+    return orders, {name: _variance(d) for name, d in z.items()}
+
+
+def _weight(left: float, full: float, none: float) -> float:
+    """From 1, where no more than `full` is left, to 0, where `none` is or more."""
+    return float(np.interp(left, [full, np.nextafter(none, 1.0)], [1.0, 0.0]))
+
+
+def _variance(z: xr.DataArray) -> float:
+    return float(z.var(("chain", "draw")).mean())
+
+
+def _strong(block: Correlation, values: Mapping[str, Any]) -> bool:
+    """Whether some two parameters of a block go together so much that the order counts."""
+    rows = factor(block, values, np)
+    pairs = [sum(a * b for a, b in zip(one, other, strict=False)) for one, other in combinations(rows, 2)]
+    return any(abs(float(np.mean(r))) > STRONG for r in pairs)
 
 
 def _told(fit: Fit, what: str) -> Callable[[Any], None]:

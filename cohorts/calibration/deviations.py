@@ -5,7 +5,7 @@ its scale, normal about the typical one. Both are the same model; which of them 
 much the data tell of each patient. Papaspiliopoulos, Roberts & Skold 2007, doi:10.1214/088342307000000014.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,13 @@ import pymc as pm
 
 from cohorts.errors import PopulationError
 from cohorts.specification.individuals import centre, factor, spreads
-from cohorts.specification.parameters import SCALES, Parameter
+from cohorts.specification.parameters import SCALES, Correlation, Parameter
 from cohorts.specification.population import Population
 
 Value = Any
 Values = Mapping[str, Value]
+Orders = Mapping[tuple[str, ...], tuple[str, ...]]
+"""By the parameters of a block the order in which a fit draws them; those that are not there as the block has them."""
 
 
 def can_be_centred(population: Population, p: Parameter) -> bool:
@@ -51,6 +53,7 @@ def between_subjects(
     weights: Values,
     shifts: Values,
     *,
+    orders: Orders,
     resolved: bool,
     xp: Any,
 ) -> dict[str, Value]:
@@ -61,38 +64,67 @@ def between_subjects(
     population, values, covariates, xp
         As `cohorts.specification.individuals.individual` takes them.
     weights
-        By parameter 1 for centred, 0 for non-centred (symbols, so that a compiled model serves both); parameters that
-        are not there are non-centred.
+        By parameter 1 for centred, 0 for non-centred, or between (symbols, so that a compiled model serves all);
+        parameters that are not there are non-centred.
     shifts
         By parameter what each patient's site and study add to it on its scale, (subject): part of what centred
         parameters are about, or data that tell much of each patient would let a site move only with all its patients.
+    orders
+        Of blocks whose parameters are all in `weights`.
     resolved
         Whether occasions are told apart.
     """
-    blocks = {name: (block, i) for block in population.correlations for i, name in enumerate(block.of)}
-    factors = {block: factor(block, values, xp) for block, _ in blocks.values()}
+    blocks = [(b, orders.get(b.of, b.of)) for b in population.correlations]
+    rows = {name: row for b, of in blocks for name, row in zip(of, factor_of(b, values, of, xp), strict=True)}
+    before = {name: of[:i] for _, of in blocks for i, name in enumerate(of)}
     made: dict[str, Value] = {}
-    for p in _in_order(population):
+    for p in _in_order(population, [name for _, of in blocks for name in of]):
         if p.name not in weights:
             made[p.name] = pm.Normal(f"z_{p.name}", dims="subject")
             continue
         omega, _ = spreads(p, values, resolved, xp)
         mid, scale = SCALES[p.scale].link(centre(p, values, covariates, xp), p.limits, xp), omega
         mid = mid + shifts.get(p.name, 0.0)
-        if p.name in blocks:
-            block, i = blocks[p.name]
-            row = factors[block][i]
-            mid = mid + sum(omega * row[j] * made[block.of[j]] for j in range(i))
-            scale = omega * row[i]
+        if p.name in before:
+            row = rows[p.name]
+            mid = mid + sum(omega * weight * made[name] for weight, name in zip(row, before[p.name], strict=False))
+            scale = omega * row[-1]
         start = SCALES[p.scale].link(p.typical.centre, p.limits, np)
         made[p.name] = _weighted(p.name, mid - start, scale, weights[p.name])
+    for block, of in blocks:
+        if of != block.of:
+            whole = {n: sum(w * made[m] for w, m in zip(rows[n], of, strict=False)) for n in of}
+            made |= innovations(block.of, factor(block, values, xp), whole)
+    return {n: pm.Deterministic(f"z_{n}", v, dims="subject") if n in weights else v for n, v in made.items()}
+
+
+def factor_of(block: Correlation, values: Values, of: Sequence[str], xp: Any) -> list[list[Value]]:
+    """Cholesky factor of a block's correlation matrix, its parameters in another order, row by row."""
+    rows = dict(zip(block.of, factor(block, values, xp), strict=True))
+    if tuple(of) == block.of:
+        return list(rows.values())
+    made: list[list[Value]] = []
+    for name in of:
+        row: list[Value] = []
+        for other, done in zip(of, made, strict=False):
+            together = sum(a * b for a, b in zip(rows[name], rows[other], strict=False))
+            row.append((together - sum(a * b for a, b in zip(row, done, strict=False))) / done[-1])
+        made.append([*row, xp.sqrt(1.0 - sum(a**2 for a in row)) if row else 1.0])
     return made
 
 
-def _in_order(population: Population) -> list[Parameter]:
-    """Parameters in which patients differ, those of a block in its order."""
+def innovations(of: Sequence[str], rows: Sequence[Sequence[Value]], whole: Values) -> dict[str, Value]:
+    """What is each parameter's own beyond those before it, from correlated deviations: the factor's `rows` undone."""
+    made: dict[str, Value] = {}
+    for name, row in zip(of, rows, strict=True):
+        known = sum(weight * made[other] for weight, other in zip(row, of, strict=False) if other in made)
+        made[name] = (whole[name] - known) / row[-1]
+    return made
+
+
+def _in_order(population: Population, inside: Sequence[str]) -> list[Parameter]:
+    """Parameters in which patients differ, those of blocks (`inside`) first and in their order."""
     by_name = {p.name: p for p in population.parameters if p.between_subject}
-    inside = [name for block in population.correlations for name in block.of]
     return [*(by_name[n] for n in inside), *(p for n, p in by_name.items() if n not in inside)]
 
 
@@ -103,4 +135,4 @@ def _weighted(name: str, mid: Value, scale: Value, weight: Value) -> Value:
     """
     stretch = scale**weight
     inner = pm.Normal(f"phi_{name}", weight * mid, stretch, dims="subject")
-    return pm.Deterministic(f"z_{name}", (inner - weight * mid) / stretch, dims="subject")
+    return (inner - weight * mid) / stretch

@@ -70,7 +70,9 @@ ADVICE = {
     "rhat": "sample longer (tune, draws), or look for two modes, such as absorption and elimination that swap roles",
     "ess": "take more draws",
     "divergences": "raise target_accept towards 1, or narrow the priors the data say little about",
-    "pareto_k": "the approximation is too far from the posterior to be corrected, sample it with method='nuts'",
+    "pareto_k": "the approximation is too far from the posterior to be corrected: sample it with method='nuts', or, "
+    "where it was 'pathfinder' and SDs between people are uncertain, look with method='laplace', which integrates "
+    "people out before it approximates the rest",
     "ebfmi": "give standard deviations priors that keep away from 0 and from the very large, or sample non-centred",
 }
 

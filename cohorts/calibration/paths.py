@@ -45,7 +45,7 @@ def pathfinder(fit: Fit, chains: int, draws: int) -> tuple[xr.DataTree, dict[str
     """
     begun, compiling = prepare(fit)
     started, busy = time.perf_counter(), time.process_time()
-    ready = begun.beginning(dict.fromkeys(begun.weights, 0.0), RUN)
+    ready = begun.beginning(begun.weights, RUN)
     surface = Surface(ready)
     found: list[Normal] = []
     for number in range(PATHS):

@@ -81,8 +81,9 @@ def calibrate(
     method
         ``nuts``; ``laplace``, what differs between people integrated out about each person's mode (`approximate` says
         how; many solutions of the equations, so best with closed forms); or ``pathfinder``, normal distributions along
-        quasi-Newton searches (a thousandth of the gradients of NUTS). Both are weighted towards the posterior, and
-        attributes ``approximation`` and ``pareto_k`` say what they are and how near they came. Their draws are
+        quasi-Newton searches (a thousandth of the gradients of NUTS; with uncertain SDs between people a posterior is
+        seldom normal enough for it, and Laplace's method is the one to take). Both are weighted towards the posterior,
+        and attributes ``approximation`` and ``pareto_k`` say what they are and how near they came. Their draws are
         independent: the chains are for the tools that want some; `tune`, `target_accept` and `cores` do not matter.
     output
         Which output the data measure, where they do not say; may be left out when the population has only one.

@@ -21,6 +21,7 @@ from scipy import optimize
 from cohorts.calibration.people import PLACES
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError
+from cohorts.specification.individuals import correlated
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 
@@ -100,6 +101,8 @@ class Starts:
         Whether each of them is a population-level value.
     weights
         By parameter that may be centred whether it is, 1 or 0, at which `middle` holds: all 0.
+    population
+        What is fitted.
     seed
         Of the fit.
     """
@@ -108,6 +111,7 @@ class Starts:
     middle: Array
     shared: NDArray[np.bool_]
     weights: Mapping[str, float]
+    population: Population
     seed: int
 
     def beginning(self, weights: Mapping[str, float], run: int) -> Any:
@@ -116,7 +120,8 @@ class Starts:
         Two runs of a fit, which differ in `run`, begin at different places.
         """
         plain, target = Surface(self.compiled), _with(self.compiled, weights)
-        convert = _converter(plain, Surface(target), [name for name, weight in weights.items() if weight])
+        centred = [name for name, weight in weights.items() if weight]
+        convert = _converter(self.population, plain, Surface(target), centred)
 
         def begin(number: int | None = None) -> Array:
             rng = generator(self.seed, Stream.STARTS, TRIES + run, int(number or 0))
@@ -176,7 +181,7 @@ def starts(population: Population, compiled: Any, weights: Mapping[str, float], 
             "the density of data and parameters is not finite at the prior medians, nor near them: the equations are "
             "undefined there or the data impossible; wanted priors whose medians describe the data roughly"
         )
-    return Starts(compiled, best, shared, weights, seed)
+    return Starts(compiled, best, shared, weights, population, seed)
 
 
 def _with(compiled: Any, weights: Mapping[str, float]) -> Any:
@@ -206,7 +211,7 @@ def _climbed(surface: Surface, begin: Array, free: NDArray[np.bool_], steps: int
     return x, surface.slope(x)[0]
 
 
-def _converter(plain: Surface, target: Surface, centred: list[str]) -> Callable[[Array], Array]:
+def _converter(population: Population, plain: Surface, target: Surface, centred: list[str]) -> Callable[[Array], Array]:
     """From a place non-centred to the same people in the other parameterisation.
 
     A deviation is linear in its variable, and those of a block depend on earlier ones of it only, so that as many
@@ -214,19 +219,25 @@ def _converter(plain: Surface, target: Surface, centred: list[str]) -> Callable[
     """
     places = target.places
 
+    def deviations(surface: Surface, x: Array) -> dict[str, Array]:
+        made = surface.expanded(x)
+        values = {c.name: made.get(c.name, c.quantities[0].values[0]) for c in population.coefficients}
+        z = {p.name: made[f"z_{p.name}"] for p in population.parameters if p.between_subject}
+        return correlated(population.correlations, values, z, np)
+
     def convert(x: Array) -> Array:
         if not centred:
             return x
-        wanted, x = plain.expanded(x), x.copy()
+        wanted, x = deviations(plain, x), x.copy()
         slopes = {}
         for name in centred:
-            up, place = x.copy(), places[f"phi_{name}"]
-            up[place] += 1.0
-            slopes[name] = target.expanded(up)[f"z_{name}"] - target.expanded(x)[f"z_{name}"]
+            up = x.copy()
+            up[places[f"phi_{name}"]] += 1.0
+            slopes[name] = deviations(target, up)[name] - deviations(target, x)[name]
         for _ in centred:
-            reached = target.expanded(x)
+            reached = deviations(target, x)
             for name in centred:
-                x[places[f"phi_{name}"]] += (wanted[f"z_{name}"] - reached[f"z_{name}"]) / slopes[name]
+                x[places[f"phi_{name}"]] += (wanted[name] - reached[name]) / slopes[name]
         return x
 
     return convert

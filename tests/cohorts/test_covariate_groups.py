@@ -1,7 +1,5 @@
 """Genotypes by ancestry, groups of models, and the special populations that come with the project."""
 
-import time
-
 import numpy as np
 import pytest
 import yaml
@@ -219,11 +217,3 @@ def test_correlation_of_the_scores_of_children_is_that_of_the_survey():
     cov = np.cov(np.array(scores), aweights=rows.weights[inside])
     assert inside.sum() == 2621
     assert cov[0, 1] / np.sqrt(cov[0, 0] * cov[1, 1]) == pytest.approx(0.25, abs=0.005)
-
-
-def test_a_million_adults_take_seconds():
-    made = population("adults_nhanes")
-    u = np.random.default_rng(1).random((10, 100_000, made.width))
-    start = time.process_time()
-    made.values(u, {})
-    assert time.process_time() - start < 6.0  # eleven covariates

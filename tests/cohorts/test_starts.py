@@ -3,13 +3,15 @@
 Twenty people get one intravenous dose; concentrations follow dose / v * exp(-cl / v * t), with a proportional error.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from cohorts import CalibrationError, Gates, IndividualData, calibrate, diagnose, load_population
 from cohorts.calibration.building import build
-from cohorts.calibration.starts import Surface, starts
+from cohorts.calibration.starts import Surface, _converter, starts
 
 PEOPLE, TIMES, DOSE = 20, np.array([0.5, 2.0, 6.0, 12.0, 24.0]), 100.0
 TRUTH = {"cl_pop": 3.0, "v_pop": 30.0, "omega_cl": 0.3, "omega_v": 0.2, "sigma_proportional_conc": 0.1}
@@ -55,10 +57,13 @@ def equations(data):
 
 @pytest.fixture(scope="module")
 def compiled(data):
+    return ready(data, {})
+
+
+def ready(data, orders):
     import nutpie
 
-    weights = dict.fromkeys(WEIGHTS, 0.0)
-    model = build(wide(), data, occasions=None, predict=equations(data), output="", weights=weights)
+    model = build(wide(), data, occasions=None, predict=equations(data), output="", weights=WEIGHTS, orders=orders)
     return nutpie.compile_pymc_model(model, jitter_rvs=set())
 
 
@@ -86,7 +91,7 @@ def test_the_mode_is_that_of_typical_people(begun, data):
 
 
 def test_chains_begin_apart_at_the_same_people_centred_or_not(begun):
-    plain, centred = (begun.beginning(w, 1) for w in (dict.fromkeys(WEIGHTS, 0.0), dict.fromkeys(WEIGHTS, 1.0)))
+    plain, centred = (begun.beginning(dict.fromkeys(WEIGHTS, w), 1) for w in (0.0, 1.0))
     for number in (5, 6):
         one, other = (Surface(c).expanded(c.initial_point_func(number)) for c in (plain, centred))
         for name in ("z_cl", "z_v", "cl", "v", "cl_pop"):
@@ -94,6 +99,22 @@ def test_chains_begin_apart_at_the_same_people_centred_or_not(begun):
         np.testing.assert_array_equal(plain.initial_point_func(number), plain.initial_point_func(number))
     assert not np.isclose(plain.initial_point_func(5), plain.initial_point_func(6)).any()
     assert not np.isclose(plain.initial_point_func(5), begun.beginning({}, 0).initial_point_func(5)).any()
+
+
+def test_any_weights_and_any_order_of_a_block_are_the_same_density(begun, data):
+    """Given what people share two places are as far apart in density in both."""
+    turned, rng = replace(begun, compiled=ready(data, {("cl", "v"): ("v", "cl")})), np.random.default_rng(1)
+    weights = {"cl": 0.3, "v": 1.0}
+    plain, target = Surface(begun.compiled), Surface(turned.beginning(weights, 1))
+    convert = _converter(wide(), plain, target, list(weights))
+    shared = begun.middle + rng.normal(0.0, 0.3, len(begun.middle))
+    places = np.where(begun.shared, shared, rng.standard_normal((2, len(begun.middle))))
+    values = [[plain.slope(x)[0], target.slope(convert(x))[0]] for x in places]
+    np.testing.assert_allclose(*np.diff(values, axis=0)[0], rtol=1e-9)
+    one, other = plain.expanded(places[0]), target.expanded(convert(places[0]))
+    assert abs(one["rho_cl_v"][0]) > 0.05
+    for name in ("z_cl", "z_v", "cl", "v"):
+        np.testing.assert_allclose(other[name], one[name], rtol=1e-9)
 
 
 def test_data_that_are_impossible_anywhere_near_are_refused(data):

@@ -1,6 +1,5 @@
 """Predictions as a PyTensor graph: against closed forms, matrix exponentials and finite differences."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +98,11 @@ def theophylline():
     doses = table("dose", subject=dosed.ID, time=dosed.TIME, amt=dosed.AMT)
     observations = table("observation", subject=seen.ID, time=seen.TIME, dv=seen.DV)
     model = load_model("theophylline_oral")
-    started = time.process_time()
     predicted = prediction(model, doses, observations, "concentration")
     function = compiled(predicted, model, "NUMBA", f=1.0, tlag=0.0)
     weight = dosed.WT.to_numpy()
     function({"ka": np.full(12, 1.5), "cl": 0.04 * weight, "v": 0.46 * weight})
-    return predicted, function, dosed, time.process_time() - started
+    return predicted, function, dosed
 
 
 def bateman(ka, cl, v, dose, t):
@@ -118,7 +116,7 @@ def bateman(ka, cl, v, dose, t):
 
 @pytest.mark.parametrize("ratio", [0.02, 0.5, 1 - 1e-6, 1.0, 1 + 1e-12, 1.5, 20.0])
 def test_theophylline_is_batemans_formula_at_any_ratio_of_rates(theophylline, ratio):
-    predicted, function, dosed, _ = theophylline
+    predicted, function, dosed = theophylline
     cl, v = 0.04 * dosed.WT.to_numpy(), 0.46 * dosed.WT.to_numpy()
     values = {"ka": ratio * cl / v, "cl": cl, "v": v}
     found = function(values)
@@ -133,7 +131,7 @@ def test_theophylline_is_batemans_formula_at_any_ratio_of_rates(theophylline, ra
 
 @pytest.mark.parametrize("ratio", [0.5, 1 - 1e-6, 1.0, 1 + 1e-9, 20.0])
 def test_gradients_agree_with_finite_differences(theophylline, ratio):
-    _, function, dosed, _ = theophylline
+    _, function, dosed = theophylline
     cl, v = 0.04 * dosed.WT.to_numpy(), 0.46 * dosed.WT.to_numpy()
     values = {"ka": ratio * cl / v, "cl": cl, "v": v}
     gradients = function(values)[1:]
@@ -144,10 +142,6 @@ def test_gradients_agree_with_finite_differences(theophylline, ratio):
             above, below = (function({**values, name: values[name] + sign * step})[0] for sign in (1, -1))
             numeric = ((above**2).sum() - (below**2).sum()) / (2 * step[subject])
             assert gradient[subject] == pytest.approx(numeric, rel=1e-6)
-
-
-def test_it_compiles_in_seconds(theophylline):
-    assert theophylline[3] < 20
 
 
 # --------------------------------------------------------------------------- every linear model, every kind of dose

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 import engine
 from engine import block
-from engine.dosing.events import from_records
 from tests.engine.random_tables import MODEL, Record, person, records, table
 
 quick = settings(max_examples=15, deadline=None, database=None, derandomize=True)
@@ -211,25 +210,3 @@ def test_a_tighter_tolerance_is_closer(effect: engine.Model, patient: dict[str, 
     assert errors[2] <= max(errors[0], 1e-9)
     assert errors[1] < 1e-5
     assert errors[2] < 1e-7
-
-
-def test_a_table_of_many_is_made_fast() -> None:
-    """10,000 subjects of 20 records: events, then nodes, in well under a second of one core."""
-    from time import process_time
-
-    from engine import stretches  # noqa: F401 - what is imported is not measured
-
-    rng, count, each = np.random.default_rng(1), 10_000, 20
-    time = np.sort(rng.uniform(0, 100, (count, each)), axis=1).ravel()
-    dose = rng.random(count * each) < 0.3
-    columns = {
-        "evid": dose.astype(int), "amt": np.where(dose, 100.0, 0.0), "cmt": rng.integers(1, 3, count * each),
-        "rate": np.where(dose & (rng.random(count * each) < 0.5), 20.0, 0.0), "ii": np.where(dose, 12.0, 0.0),
-        "addl": np.where(dose, rng.integers(0, 3, count * each), 0),
-    }  # fmt: skip
-    begin = process_time()
-    made = from_records(np.arange(count), np.repeat(np.arange(count), each), time, **columns)
-    ready = engine.simulation.arrange(MODEL, dict.fromkeys(MODEL.parameter_names, 1.0), made, None)
-    for own in ready.blocks():
-        block.nodes.build(own.schedule, block.prepare(own)[1], own.samples)
-    assert process_time() - begin < 2.0  # 0.3 s on a quiet machine

@@ -164,7 +164,7 @@ STARTING, WORKING = "runs/*/*/partial/identity.json", "runs/*/*/partial/*.npz"
 
 
 def stopped(folder, words, begun, send):
-    """Exit code, what is said at the end and the seconds it took to stop."""
+    """Exit code and what is said at the end."""
     command = [sys.executable, "-m", "trials.cli", *SEVERAL, *words]
     with subprocess.Popen(
         command, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -176,9 +176,8 @@ def stopped(folder, words, begun, send):
             assert time.monotonic() < patience
             time.sleep(0.05)
         send(running.pid)
-        start = time.monotonic()
         _, told = running.communicate(timeout=60)
-        return running.returncode, told, time.monotonic() - start
+        return running.returncode, told
 
 
 def heeding_interrupts():
@@ -209,11 +208,10 @@ def as_a_terminal_does(pid):
     ids=["serial", "serial-sigterm-at-start", "local-at-start", "local-terminal"],
 )
 def test_a_signal_stops_the_run_and_its_workers_and_says_how_to_go_on(tmp_path, words, begun, send, code):
-    found, told, seconds = stopped(tmp_path, words, begun, send)
+    found, told = stopped(tmp_path, words, begun, send)
     assert found == code
     assert told.strip().endswith("the same command continues there")
     assert "Traceback" not in told
-    assert seconds < 30, "a few seconds on a machine that has nothing else to do"
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from tests.validation.popfit import case, estimates, population
 SAMPLER = {"chains": 4, "tune": 600, "draws": 900, "target_accept": 0.98}
 SHORT = {"chains": 2, "tune": 600, "draws": 1000, "target_accept": 0.95, "cores": 1}
 LONG = {"chains": 4, "tune": 600, "draws": 1500, "target_accept": 0.9}
+BLOCK = {"chains": 2, "tune": 800, "draws": 1600, "cores": 1}
 Reference = tuple[float, float]
 """Estimate and standard error."""
 
@@ -58,6 +59,7 @@ FITS: dict[str, Callable[[], Fit]] = {
     "acop": _acop,
     "warfarin": lambda: _nonmem("warfarin_pk", "run000", ("ka", "cl", "v"), logs=True),
     "bauer402": lambda: _nonmem("bauer402", "bauer_2019", ("v1", "cl", "v2", "q"), logs=False),
+    "phenobarbital_additive": lambda: _nonmem("phenobarbital", "pheno-nonmem", ("cl", "v"), logs=True),
     "phenobarbital_apgar": lambda: _nonmem("phenobarbital", "pharmpy", ("cl", "v"), logs=False),
 }
 
@@ -66,7 +68,7 @@ FITS: dict[str, Callable[[], Fit]] = {
 @pytest.mark.parametrize("name", FITS)
 def test_means_lie_near_the_maximum(name):
     one, reference = case(name), FITS[name]()
-    sampler = {"warfarin": SAMPLER, "acop": LONG}.get(name, SHORT)
+    sampler = {"warfarin": SAMPLER, "acop": LONG, "phenobarbital_additive": BLOCK}.get(name, SHORT)
     tree = cohorts.calibrate(one.population, one.data, one.predict, seed=20261121, **sampler)
     draws = tree["posterior"].to_dataset()
     for key, (estimate, se) in reference.typical.items():
