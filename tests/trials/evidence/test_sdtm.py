@@ -72,6 +72,7 @@ def test_a_crossover_has_sequences_periods_and_a_washout():
     assert sample["PCDTC"].tolist() == ["2000-01-03T09:30:00", "2000-01-10T09:30:00"]
     assert sample["PCELTM"].tolist() == ["PT1H30M"] * 2
     assert sample["PCDY"].tolist() == [1.0, 8.0]
+    assert mine["PC"].groupby("EPOCH").size().to_dict() == {"TREATMENT 1": 13, "TREATMENT 2": 13}
 
 
 def test_equal_doses_are_one_record_and_can_be_written_out_again():
@@ -137,7 +138,31 @@ def test_a_delayed_start_is_two_elements():
     assert late["ELEMENT"].tolist() == ["PLACEBO", "Rasagiline after 26 weeks"]
     record = sdtm["EX"].frame[sdtm["EX"].frame["EXDOSE"] == 0]
     assert set(record["EXTRT"]) == {"PLACEBO"}
-    assert set(record["EXENDY"]) == {183.0}
+    assert set(record["EXENDY"]) == {182.0}
+    assert set(sdtm["EX"].frame.query("EXDOSE > 0")["EXSTDY"]) == {1.0, 183.0}
+    assert set(administrations(record)["EXSTDTC"].groupby(record["USUBJID"].repeat(182).to_numpy()).size()) == {182}
+    assert set(sdtm["RS"].frame.query("VISIT == 'WEEK 26'")["EPOCH"]) == {"TREATMENT 1"}
+
+
+@pytest.mark.parametrize(("name", "doses"), [("diabetes_hba1c", 24), ("alzheimer_adas_cog", 168)])
+def test_a_constant_treatment_ends_with_its_last_dose(name, doses):
+    """24 weeks are 24 injections or 168 patches: none is given at the visit that ends them, or after leaving."""
+    one, sdtm = told(name)
+    frame = sdtm["EX"].frame.merge(sdtm["DM"].frame[["USUBJID", "RFPENDTC"]], on="USUBJID")
+    assert (frame["EXENDTC"] < frame["RFPENDTC"]).all()
+    assert administrations(frame).groupby("USUBJID").size().max() == doses
+    assert frame["EXENDTC"].str.endswith("T08:00:00").all()
+
+
+def test_outcome_measures_are_told_in_words():
+    _, sdtm = told("theophylline_bioequivalence")
+    frame = sdtm["TS"].frame.set_index("TSPARMCD")["TSVAL"]
+    assert frame["OUTMSPRI"] == "AUC to Last Nonzero Conc of Theophylline"
+    assert frame["OUTMSSEC"] == "Max Conc of Theophylline"
+    _, sdtm = told("lung_cancer_survival")
+    frame = sdtm["TS"].frame.set_index("TSPARMCD")["TSVAL"]
+    assert frame["OUTMSPRI"] == "Time to death"
+    assert frame["OUTMSSEC"].endswith("of Sum of Diameter of at most -30) at WEEK 12")
 
 
 def test_files_are_valid_and_alike_each_time(tmp_path):

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from trials.evidence.conformance.finding import Finding, Tables, numbers, text, wrong
-from trials.evidence.sdtm.summary import STATEMENT
+from trials.evidence.conformance.values import moments
+from trials.evidence.sdtm.summary import LISTS, STATEMENT
 from trials.evidence.table import Table
+from trials.evidence.terminology import CODELISTS
 
 PARAMETERS = (
     "SIMDATA", "TITLE", "PLANSUB", "ACTSUB", "NARMS", "RANDOM", "LENGTH", "SSTDTC", "SENDTC", "STYPE", "INTMODEL",
@@ -37,6 +39,18 @@ def arms(tables: Tables) -> Iterator[Finding]:
             yield from wrong("EPOCH", name, (found != "") & ~found.isin(epochs), "is EPOCH, and none of TA", found)
 
 
+def elements(tables: Tables) -> Iterator[Finding]:
+    """A subject's elements follow each other without a gap, and end, but the last of somebody still in the study."""
+    if "SE" not in tables:
+        return
+    frame = tables["SE"].frame
+    start, end = text(tables["SE"], "SESTDTC"), text(tables["SE"], "SEENDTC")
+    follows = start.groupby(frame["USUBJID"]).shift(-1)
+    yield from wrong("elements", "SE", follows.notna() & (end == ""), "has no SEENDTC, and is not the last element")
+    gap = follows.notna() & (end != "") & (end != follows)
+    yield from wrong("elements", "SE", gap, "is SEENDTC, and the next element does not start then", end)
+
+
 def visits(tables: Tables) -> Iterator[Finding]:
     """Visits are those of TV with their names and days, and everybody's are in SV."""
     if "TV" not in tables:
@@ -58,6 +72,10 @@ def exposure(tables: Tables) -> Iterator[Finding]:
         found = text(tables["DM"], name)
         expected = text(tables["DM"], "USUBJID").map(wanted).fillna("")
         yield from wrong("exposure", "DM", found != expected, f"is {name}, and not that of EX", found)
+    frame = tables["EX"].frame.sort_values(["USUBJID", "EXTRT", "EXSTDTC"], kind="stable")
+    before = moments(frame["EXENDTC"]).groupby([frame["USUBJID"], frame["EXTRT"]]).shift()
+    overlap = (moments(frame["EXSTDTC"]) <= before).sort_index()
+    yield from wrong("exposure", "EX", overlap, "starts before the record before of its treatment has ended")
 
 
 def deaths(tables: Tables) -> Iterator[Finding]:
@@ -81,10 +99,26 @@ def summary(tables: Tables) -> Iterator[Finding]:
     codes, value, null = text(table, "TSPARMCD"), text(table, "TSVAL"), text(table, "TSVALNF")
     yield from (Finding("summary", "TS", 0, f"{one} is missing") for one in PARAMETERS if one not in set(codes))
     yield from wrong("summary", "TS", (value == "") == (null == ""), "wants TSVAL or TSVALNF, and one of them", codes)
+    for listed in sorted(set(LISTS.values())):
+        mine = codes.isin([code for code, name in LISTS.items() if name == listed]) & (value != "")
+        odd = mine & ~value.isin(list(CODELISTS[listed].terms))
+        yield from wrong("terminology", "TS", odd, f"is TSVAL, and no term of {listed}", value)
+    yield from _ended(tables, value[codes == "SENDTC"])
     if STATEMENT not in set(value[codes == "SIMDATA"]):
         yield Finding("summary", "TS", 0, "does not say that the data are simulated (SIMDATA)")
     if "DM" in tables and str(len(tables["DM"].frame)) not in set(value[codes == "ACTSUB"]):
         yield Finding("summary", "TS", 0, f"ACTSUB is not the {len(tables['DM'].frame)} subjects of DM")
+
+
+def _ended(tables: Tables, ended: pd.Series[str]) -> Iterator[Finding]:
+    """Nothing is dated after the study."""
+    last = ended.max() if len(ended) else ""
+    for name, table in tables.items():
+        dated = [column for column in table.frame if column.endswith("DTC") and name != "TS"]
+        for column in dated if last else ():
+            found = text(table, column)
+            late = (found != "") & (found.str[:10] > last)
+            yield from wrong("end of study", name, late, f"is {column}, after the study has ended (TS.SENDTC)", found)
 
 
 def baseline(tables: Tables) -> Iterator[Finding]:
@@ -114,4 +148,4 @@ def _pairs(table: Table, names: Sequence[str], other: Table, wanted: Sequence[st
     yield from wrong(rule, table.name, ~known, f"({', '.join(names)}) is not in {other.name}", shown)
 
 
-RULES = (arms, visits, exposure, deaths, summary, baseline)
+RULES = (arms, elements, visits, exposure, deaths, summary, baseline)

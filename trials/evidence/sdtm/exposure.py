@@ -24,6 +24,8 @@ INTERVALS: Mapping[str, float] = MappingProxyType({
     "EVERY 2 WEEKS": 14 * clock.DAY, "EVERY 3 WEEKS": 21 * clock.DAY, "EVERY 4 WEEKS": 28 * clock.DAY,
 })  # fmt: skip
 """EXDOSFRQ and its interval in seconds."""
+ROUNDING = 1e-6
+"""Part of an interval by which a dose may be early: a dose due at the very end of treatment is not given."""
 
 
 class Taken(NamedTuple):
@@ -144,10 +146,20 @@ def _constant(record: Record, place: int, arm: str) -> Iterator[Taken]:
     end = float(min(record.end[place], *_stops(record, place, treatment), np.inf))
     if treatment.before:
         dose = (place, arm, treatment.before, 0.0, treatment.unit, treatment.frequency)
-        yield Taken(*dose, 0.0, min(begin, end))
+        yield Taken(*dose, 0.0, _last(record, treatment, 0.0, min(begin, end)))
     if begin <= end and (begin < end or not treatment.before):
         dose = (place, arm, treatment.treatment, treatment.dose, treatment.unit, treatment.frequency)
-        yield Taken(*dose, begin, begin if treatment.frequency == ONCE else end)
+        yield Taken(*dose, begin, _last(record, treatment, begin, end))
+
+
+def _last(record: Record, treatment: Treatment, begin: float, end: float) -> float:
+    """Time of the last dose before the end of a constant treatment; its end, where its frequency has no interval."""
+    if treatment.frequency == ONCE:
+        return begin
+    if treatment.frequency not in INTERVALS:
+        return end
+    every = INTERVALS[treatment.frequency] / record.unit
+    return begin + every * max(np.ceil((end - begin) / every - ROUNDING) - 1.0, 0.0)
 
 
 def _stops(record: Record, place: int, treatment: Treatment) -> Iterator[float]:

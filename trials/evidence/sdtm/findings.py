@@ -82,7 +82,7 @@ def _measured(record: Record, visits: Visits, measurement: Measurement) -> dict[
     made = {
         **_who(record, finding, subject),
         **_results(prefix, result, unit_of(finding, _unit(record, measurement)), status),
-        **_when(record, prefix, subject, taken[here]),
+        **_when(record, prefix, subject, taken[here], period),
         **_visit(visits, record, planned, period),
     }
     if prefix == "PC" and limit is not None:
@@ -148,9 +148,9 @@ def _results(prefix: str, result: tuple[Array, Array], unit: str, status: Array)
     return {f"{prefix}{end}": value for end, value in made.items()}
 
 
-def _when(record: Record, prefix: str, subject: Array, time: Array) -> dict[str, Array]:
+def _when(record: Record, prefix: str, subject: Array, time: Array, period: Array) -> dict[str, Array]:
     text, day = record.clocked(subject, time)
-    return {f"{prefix}DTC": text, f"{prefix}DY": day, "EPOCH": record.epoch(subject, time)[0]}
+    return {f"{prefix}DTC": text, f"{prefix}DY": day, "EPOCH": record.epoch(subject, time, period)[0]}
 
 
 def _visit(visits: Visits, record: Record, planned: Array, period: Array) -> dict[str, Array]:
@@ -198,7 +198,7 @@ def _known(record: Record, visits: Visits, name: str) -> dict[str, Array]:
     made = {
         **_who(record, finding, subject),
         **_results(finding.domain, (text, numbers), unit, status),
-        **_when(record, finding.domain, subject, np.zeros(len(values))),
+        **_when(record, finding.domain, subject, np.zeros(len(values)), none),
         **_visit(visits, record, np.zeros(len(values)), none),
     }
     if finding.domain not in ("PC", "GF", "SC"):

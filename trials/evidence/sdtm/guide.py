@@ -39,7 +39,13 @@ NOT_MADE = {
 LESIONS = {"TU, RS": "The model has the sum of diameters, no lesions and no response by criteria."}
 
 
-def csdrg(example: Example, findings: Sequence[Finding] = (), core: Mapping[str, Any] | None = None) -> Document:
+def csdrg(
+    example: Example,
+    findings: Sequence[Finding] = (),
+    core: Mapping[str, Any] | None = None,
+    *,
+    made: Sequence[Table] | None = None,
+) -> Document:
     """Clinical study data reviewer's guide.
 
     Parameters
@@ -50,8 +56,11 @@ def csdrg(example: Example, findings: Sequence[Finding] = (), core: Mapping[str,
         What our own checks found in its data sets.
     core
         Report of CDISC CORE on them, as JSON; None: it was not asked.
+    made
+        Its data sets; None: they are made here.
     """
-    plan, protocol, made = read(example.trial.name), example.protocol, tables(example)
+    plan, protocol = read(example.trial.name), example.protocol
+    made = tables(example) if made is None else made
     return Document(
         name="csdrg",
         title="Clinical Study Data Reviewer's Guide",

@@ -137,12 +137,20 @@ class Record:
         found = {name: times[0, self.subjects] for name, times in self.example.course.events.items()}
         return {name: np.where(times <= self.end, times, np.inf) for name, times in found.items()}
 
-    def epoch(self, subject: Array, time: Array) -> tuple[Array, Array]:
-        """EPOCH and TAETORD of times (record,) of subjects (record,), by the planned elements of their arms."""
+    def epoch(self, subject: Array, time: Array, period: Array | None = None) -> tuple[Array, Array]:
+        """EPOCH and TAETORD of times (record,) of subjects (record,), by the planned elements of their arms.
+
+        What happens when one element ends and the next starts belongs to the next. An observation, of which `period` is
+        given, belongs to the one that ends, since it is taken before a dose; the first of a period to that period.
+        """
         epochs, orders = np.full(len(time), "", dtype=object), np.full(len(time), np.nan)
         for place, planned in enumerate(self.elements):
             mine = np.flatnonzero(self.armed[subject] == place)
-            within = np.searchsorted([one.start for one in planned[1:]], time[mine], side="right")
+            starts = [one.start for one in planned[1:]]
+            within = np.searchsorted(starts, time[mine], side="right" if period is None else "left")
+            if period is not None:
+                begun = np.asarray(self.example.course.starts)[period[mine]]
+                within = np.maximum(within, np.searchsorted(starts, begun, side="right"))
             epochs[mine] = np.asarray([one.epoch for one in planned], dtype=object)[within]
             orders[mine] = within + 1.0
         return epochs, orders

@@ -12,6 +12,7 @@ from trials.evidence.sdtm import clock
 from trials.evidence.sdtm.elements import arms
 from trials.evidence.sdtm.making import table
 from trials.evidence.sdtm.record import Record
+from trials.evidence.sdtm.wording import worded
 from trials.evidence.table import Table
 from trials.evidence.terminology import CODELISTS
 
@@ -82,7 +83,7 @@ def _protocol(record: Record) -> Iterator[Row]:
     yield Row("SIMREPL", f"Scenario {record.example.scenario.name}, replicate {record.example.replicate}")
     yield Row("TITLE", f"SIMULATED: {config.title}")
     yield from (Row("OBJPRIM", part) for part in _pieces(config.question))
-    yield Row("OUTMSPRI", f"{protocol.endpoint(protocol.analyses[0].endpoint).name} ({protocol.analyses[0].name})")
+    yield from _outcomes(record)
     yield Row("PLANSUB", str(design.n))
     yield Row("ACTSUB", str(len(record.subjects)))
     yield Row("NARMS", str(len(arms(protocol, record.plan))))
@@ -93,8 +94,8 @@ def _protocol(record: Record) -> Iterator[Row]:
     last = record.start + np.round(record.end * record.unit).astype("timedelta64[s]")
     yield Row("SENDTC", str(last.max().astype("datetime64[D]")))
     if np.isfinite(record.cutoff).any():
-        cut = record.start[0] + np.timedelta64(round(float(record.cutoff[0]) * record.unit), "s")
-        yield Row("DCUTDTC", str(cut.astype("datetime64[D]")))
+        cut = record.start + np.round(record.cutoff * record.unit).astype("timedelta64[s]")
+        yield Row("DCUTDTC", str(cut.max().astype("datetime64[D]")))
         yield Row("DCUTDESC", "END OF THE SIMULATED TRIAL")
     yield Row("STYPE", "INTERVENTIONAL")
     yield Row("ADAPT", "Y" if design.looks is not None or design.reestimation is not None else "N")
@@ -102,13 +103,23 @@ def _protocol(record: Record) -> Iterator[Row]:
     yield Row("SDTMVER", "2.0")
     ages = [one for one in record.plan.covariates.values() if one.domain == "DM" and one.code == "AGE"]
     yield from (Row(code, "NA" if ages else "UNK") for code in ("AGEMIN", "AGEMAX"))
-    yield Row("SEXPOP", "BOTH")
+    sexed = any(one.domain == "DM" and one.code == "SEX" for one in record.plan.covariates.values())
+    yield Row("SEXPOP", "BOTH" if sexed else "UNK")
     for code in ("REGID", "FCNTRY", "CRMDUR", "SDMDUR"):
         yield Row(code, "NA")
     for code in ("ADDON", "PDSTIND", "PDPSTIND", "PIPIND", "RDIND", "EXTTIND", "ONGOSIND"):
         yield Row(code, "N")
     yield Row("STOPRULE", "NONE")
     yield Row("SPONSOR", "NONE: SIMULATED TRIAL")
+
+
+def _outcomes(record: Record) -> Iterator[Row]:
+    """The outcome of the first analysis, and those of the others, each once."""
+    protocol = record.protocol
+    told = [worded(protocol, record.plan, protocol.endpoint(one.endpoint)) for one in protocol.analyses]
+    yield from (
+        Row("OUTMSSEC" if number else "OUTMSPRI", text[:200]) for number, text in enumerate(dict.fromkeys(told))
+    )
 
 
 def _pieces(text: str, most: int = 200) -> Iterator[str]:
