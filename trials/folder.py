@@ -24,6 +24,8 @@ from trials.protocol import Trial
 
 type Arrays = Mapping[str, np.ndarray]
 
+HOME = "runs"
+"""Folder of runs where nobody names another."""
 LOCK = "partial/.lock"
 """File in a run's folder that the process working there holds."""
 
@@ -117,9 +119,20 @@ def writable(root: Path) -> None:
 
 
 def write_config(trial: Trial, folder: Path) -> None:
-    """Write the resolved configuration; ``trialtwin run <folder>/config.yaml`` repeats the run."""
-    text = yaml.safe_dump(trial.config, sort_keys=False, allow_unicode=True, width=120)
+    """Write the resolved configuration; ``trialtwin run <folder>/config.yaml`` repeats the run.
+
+    Where on this computer runs are kept is nobody else's matter: an absolute path is written as the default folder.
+    """
+    text = yaml.safe_dump(portable(trial.config), sort_keys=False, allow_unicode=True, width=120)
     (folder / "config.yaml").write_text(text, encoding="utf-8")
+
+
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with ``runs`` in place of every folder of runs that is an absolute path."""
+    moved = {name: portable(value) if isinstance(value, Mapping) else value for name, value in config.items()
+             if name in ("runs", "tracking")}  # fmt: skip
+    home = moved.get("runs")
+    return {**config, **moved, **({"runs": HOME} if isinstance(home, str) and Path(home).is_absolute() else {})}
 
 
 def _fresh(home: Path, short: str) -> Path:

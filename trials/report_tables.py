@@ -75,9 +75,10 @@ def plain(value: object, digits: int = 4) -> str:
 
 
 def settings(spec: object, *, leave: Iterable[str] = ()) -> str:
-    """Fields of a frozen dataclass in words: ``alpha = 0.05, lower = 0.8``."""
+    """Fields of a frozen dataclass in words, without those that are not set: ``alpha = 0.05, lower = 0.8``."""
     assert dataclasses.is_dataclass(spec), "designs, endpoints, analyses and solvers are dataclasses"
-    shown = [field.name for field in dataclasses.fields(spec) if field.name not in leave]
+    named = [field.name for field in dataclasses.fields(spec) if field.name not in leave]
+    shown = [name for name in named if getattr(spec, name) not in (None, "", ())]
     return ", ".join(f"{name.replace('_', ' ')} = {plain(getattr(spec, name))}" for name in shown)
 
 

@@ -42,8 +42,8 @@ class Judged:
 
     @property
     def clear(self) -> bool:
-        """Whether another run would most likely come to the same: the limit is two standard errors away or more."""
-        return abs(self.margin) >= 2
+        """Whether another run would most likely come to the same: what is just allowed is two standard errors away."""
+        return abs(self.margin + self.criterion.allow_mcse) >= 2
 
 
 def judged(criterion: Criterion, characteristics: Mapping[str, Any]) -> Judged:
@@ -70,10 +70,14 @@ def judged(criterion: Criterion, characteristics: Mapping[str, Any]) -> Judged:
 
 def limit(criterion: Criterion) -> str:
     """Limits in words: ``at least 0.9``."""
-    parts = [f"at least {criterion.at_least:g}"] if criterion.at_least is not None else []
-    parts += [f"at most {criterion.at_most:g}"] if criterion.at_most is not None else []
+    parts = [f"at least {_signed(criterion.at_least)}"] if criterion.at_least is not None else []
+    parts += [f"at most {_signed(criterion.at_most)}"] if criterion.at_most is not None else []
     allowed = f", allowing {criterion.allow_mcse:g} MCSE" if criterion.allow_mcse else ""
     return " and ".join(parts) + allowed
+
+
+def _signed(value: float) -> str:
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _error(criterion: Criterion, limit: float, mcse: float, replicates: int) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trials.analyses.crossover_anova import AverageBioequivalence
+from trials.effects import called
 from trials.figures.forest import Column, Row, forest
 from trials.figures.picture import Picture, labelled
 from trials.figures.power import Curve, EffectAxis, Panel, Point, power
@@ -103,11 +104,9 @@ def _axis(result: Result, group: Sequence[Analysis]) -> EffectAxis:
     units = {result.trial.protocol.endpoint(analysis.endpoint).unit for analysis in group}
     ratio = first.scale == "log-ratio"
     limits = (first.lower, first.upper) if isinstance(first, AverageBioequivalence) else (1.0 if ratio else 0.0,)
-    label = (
-        "true ratio of geometric means"
-        if ratio
-        else labelled(f"true {first.scale}", units.pop() if len(units) == 1 else "")
-    )
+    names = {called(analysis) for analysis in group}
+    words = f"true {names.pop() if len(names) == 1 else 'ratio' if ratio else 'difference'}"
+    label = words if ratio else labelled(words, units.pop() if len(units) == 1 else "")
     return EffectAxis(label, limits, ratio, getattr(first, "alpha", None))
 
 

@@ -177,11 +177,16 @@ def test_other_numbers_are_judged_by_their_own_error():
     assert not judged(bias, found(0.15, 0.02, name="bias")).met
     near = judged(bias, found(0.08, 0.02, name="bias"))
     assert near.margin == pytest.approx(1.0)
-    assert not near.clear
+    assert near.clear  # three errors inside of what is just allowed
+    beyond = judged(bias, found(0.11, 0.02, name="bias"))
+    assert beyond.met
+    assert not beyond.clear
+    assert not judged(criterion(characteristic="bias", at_most=0.1), found(0.08, 0.02, name="bias")).clear
     assert judged(bias, found(0.0, 0.0, name="bias")).margin == math.inf
 
 
 def test_limits_without_allowance_are_strict():
+    assert limit(criterion(at_least=-0.5)) == "at least \N{MINUS SIGN}0.5"
     assert judged(criterion(at_least=0.8), found(0.8, 0.02)).met
     assert not judged(criterion(at_least=0.8), found(0.7999, 0.02)).met
     assert limit(criterion(at_least=0.8, at_most=0.9, allow_mcse=3)) == "at least 0.8 and at most 0.9, allowing 3 MCSE"

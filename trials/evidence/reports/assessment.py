@@ -164,8 +164,9 @@ def _clarity(outcomes: list[Judged]) -> str:
     unclear = [one.criterion.name for one in outcomes if not one.clear]
     note = (
         "The margin is the distance inside the nearest limit in Monte Carlo standard errors (of a share: that at the "
-        "limit); below 2 either way, another run could come to the other result. "
+        "limit). A result is clear when it lies two of them or more from what is just allowed; otherwise another run "
+        "could come to the other result. "
     )
     if not unclear:
         return f"{note}All results are clear in this sense."
-    return f"{note}Too near a limit to be clear at this number of replicates: {', '.join(unclear)}."
+    return f"{note}Not clear at this number of simulated trials: {', '.join(f'`{name}`' for name in unclear)}."
