@@ -108,9 +108,14 @@ def test_values_carried_forward_are_records_of_their_own():
     gone = one.course.left[0] < 0.4599
     assert len(carried) == gone.sum() > 0
     assert (carried["NRRLT"] == 0.4599).all()
+    assert set(carried["AVISIT"]) == {"WEEK 24"}
     last = frame[(frame["DTYPE"] == "") & frame["USUBJID"].isin(carried["USUBJID"])].groupby("USUBJID")["AVAL"].last()
     np.testing.assert_array_equal(carried.set_index("USUBJID")["AVAL"], last)
-    assert set(carried["SRCDOM"]) == {""}
+    source = named(made("alzheimer_adas_cog")[1])["FT"].frame.set_index(["USUBJID", "FTSEQ"])
+    behind = source.loc[list(zip(carried["USUBJID"], carried["FTSEQ"], strict=True))]
+    np.testing.assert_array_equal(carried["AVAL"], behind["FTSTRESN"])
+    np.testing.assert_array_equal(carried["ADY"], behind["FTDY"])
+    assert set(carried["SRCDOM"]) == {"FT"}
 
 
 def test_failures_and_flags_are_told():
@@ -148,7 +153,12 @@ def test_times_to_death_are_exact_to_half_a_second():
     known = np.isfinite(data["death"].values)
     np.testing.assert_allclose(frame["AVAL"], data["death"].values[known], atol=0.5 / 86400 + 1e-9)
     np.testing.assert_array_equal(frame["CNSR"] == 0, data["death_event"].values[known])
-    assert set(frame["EVNTDESC"]) >= {"DEATH", "END OF FOLLOW-UP"}
+    assert set(frame["EVNTDESC"]) >= {"DEATH", "DATA CUT-OFF"}
+    people = named(made("lung_cancer_survival")[1])["DM"].frame
+    ended = people["DTHDTC"].where(people["DTHDTC"] != "", people["RFPENDTC"])
+    shown = pd.to_datetime(frame["ADT"], unit="D", origin="1960-01-01").dt.strftime("%Y-%m-%d")
+    assert (shown.to_numpy() == ended.str[:10].to_numpy()).all()
+    assert set(frame["PARAM"]) == {"Time to death (d)"}
 
 
 def test_concentrations_are_those_recorded_also_below_quantification():

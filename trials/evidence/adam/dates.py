@@ -12,6 +12,8 @@ type Array = np.ndarray
 
 EPOCH = np.datetime64("1960-01-01T00:00:00", "us")
 DATE, TIME = "DATE9.", "DATETIME20."
+DAY = 86400.0
+"""Seconds in a day."""
 
 
 def moment(texts: Sequence[str] | pd.Series[Any]) -> Array:
@@ -27,4 +29,4 @@ def moment(texts: Sequence[str] | pd.Series[Any]) -> Array:
 
 def day(texts: Sequence[str] | pd.Series[Any]) -> Array:
     """Whole days since the start of 1960 (record,); NaN of an empty text."""
-    return np.floor(moment(texts) / 86400.0)
+    return np.floor(moment(texts) / DAY)

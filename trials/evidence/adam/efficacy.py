@@ -12,11 +12,13 @@ from trials.conduct.estimand import Estimand
 from trials.endpoints.base import Endpoint, Found
 from trials.endpoints.composite import First
 from trials.endpoints.crossing import Crossing
-from trials.evidence.adam import making
+from trials.endpoints.event import TimeToEvent
+from trials.endpoints.responder import Responder
+from trials.evidence.adam import dates, making
 from trials.evidence.adam.making import Variable, assigned, derived
 from trials.evidence.adam.measured import subject_and_period
 from trials.evidence.adam.recorded import Recorded
-from trials.evidence.adam.selecting import Selection, estimand, variables
+from trials.evidence.adam.selecting import EVENTS, Selection, estimand, variables
 from trials.evidence.table import Table
 
 type Array = np.ndarray
@@ -45,7 +47,8 @@ def efficacy(seen: Recorded, adsl: Table, selections: Sequence[Selection]) -> Ta
     ]  # fmt: skip
     keys = ("STUDYID", "USUBJID", "PARAMCD", "APERIOD")
     structure = "One record per subject, parameter and analysis period"
-    return making.table("ADEFF", "Efficacy Analysis", structure, _counted(variables, frame), keys=keys)
+    return making.table("ADEFF", "Efficacy Analysis", structure, _counted(variables, frame), keys=keys,
+                        told=_details(seen, parts))  # fmt: skip
 
 
 def times(seen: Recorded, adsl: Table, selections: Sequence[Selection]) -> Table:
@@ -58,12 +61,43 @@ def times(seen: Recorded, adsl: Table, selections: Sequence[Selection]) -> Table
         (derived("AVAL", "Analysis Value", "Time from the start of the period, as PARAM says", "float"), frame["AVAL"]),
         (assigned("AVALU", "Analysis Value Unit", "The trial's unit of time"), np.full(len(frame), unit)),
         (derived("CNSR", "Censor", "0 event, 1 censored", "integer", format="1."), frame["CNSR"]),
+        *_dated(seen, frame),
         (derived("EVNTDESC", "Event or Censoring Description", "As CNSR and DS say"), frame["EVNTDESC"]),
         *_sourced(frame), _flagged(),
     ]  # fmt: skip
     keys = ("STUDYID", "USUBJID", "PARAMCD", "APERIOD")
     structure = "One record per subject and parameter"
-    return making.table("ADTTE", "Time to Event Analysis", structure, _counted(variables, frame), keys=keys)
+    return making.table("ADTTE", "Time to Event Analysis", structure, _counted(variables, frame), keys=keys,
+                        told=_details(seen, parts))  # fmt: skip
+
+
+def _dated(seen: Recorded, frame: pd.DataFrame) -> Iterator[Variable]:
+    """From when the time is counted, and when it ended."""
+    start = dates.moment(seen.sdtm["DM"].frame.set_index("USUBJID")["RFSTDTC"].reindex(list(seen.subjects)))
+    begun = np.asarray(seen.course.starts)[frame["period"].to_numpy(dtype=int)] * seen.second
+    origin = start[frame["subject"].to_numpy(dtype=int)] + begun
+    end = np.round(origin + frame["AVAL"].to_numpy() * seen.second)
+    about = "DM.RFSTDTC; of a later period its planned start"
+    first, last = origin // dates.DAY, end // dates.DAY
+    yield derived("STARTDT", "Time-to-Event Origin Date", about, "integer", format=dates.DATE), first
+    about = "Date part of the time of the event or of censoring, STARTDT and AVAL"
+    yield derived("ADT", "Analysis Date", about, "integer", format=dates.DATE), last
+    yield derived("ADY", "Analysis Relative Day", "ADT - STARTDT + 1", "integer", format="8."), last - first + 1
+
+
+def _details(seen: Recorded, parts: Sequence[_Part]) -> dict[str, str]:
+    """For each parameter how the trial states it."""
+    return {part.selection.parameter: described(seen, part.endpoint, part.target) for part in parts}
+
+
+def named(seen: Recorded, endpoint: Endpoint, target: Estimand | None) -> str:
+    """Name of a parameter: what the endpoint is in words, with its unit and of which estimand."""
+    timed = isinstance(endpoint, EVENTS)
+    unit = (
+        seen.protocol.model.time if timed else "1 = yes, 0 = no" if isinstance(endpoint, Responder) else endpoint.unit
+    )
+    estimated = f", estimand {target.name.replace('_', ' ')}" if target else ""
+    return making.ascii_text(f"{seen.wording[endpoint.name]} ({unit}){estimated}")[:200].rstrip()
 
 
 def described(seen: Recorded, endpoint: Endpoint, target: Estimand | None) -> str:
@@ -106,7 +140,7 @@ def _part(seen: Recorded, selection: Selection) -> _Part:
     frame["NRRLT"] = found.visits[where[:, 2]] if found.visits is not None else np.nan
     frame["ATRISK"] = found.exposure[0][at] if found.exposure is not None else np.nan
     frame["BLQFL"] = making.flag(found.below[0][at]) if found.below is not None else ""
-    frame["PARAMCD"], frame["PARAM"] = selection.parameter, described(seen, endpoint, target)
+    frame["PARAMCD"], frame["PARAM"] = selection.parameter, named(seen, endpoint, target)
     frame = _with_event(seen, endpoint, found, frame, at)
     return _Part(selection, endpoint, target, _with_source(seen, endpoint, target, frame))
 
@@ -120,7 +154,9 @@ def _with_event(
     left = seen.course.left[0][at[0]]
     starts = np.asarray(seen.course.starts)[at[1]]
     gone = np.isfinite(left) & (frame["AVAL"].to_numpy() >= left - starts)
-    last = "LAST ASSESSMENT" if isinstance(endpoint, Crossing) else "END OF FOLLOW-UP"
+    short = isinstance(endpoint, TimeToEvent) & (frame["AVAL"].to_numpy() < getattr(endpoint, "until", 0.0))
+    ended = np.where(short, "DATA CUT-OFF", "END OF FOLLOW-UP")
+    last = "LAST ASSESSMENT" if isinstance(endpoint, Crossing) else ended
     told = np.where(event, endpoint.name.upper(), np.where(gone, "LEFT THE STUDY", last))
     return frame.assign(CNSR=1.0 - event, EVNTDESC=told)
 

@@ -25,27 +25,33 @@ SMALLEST = 16.0**-65
 
 
 def table(
-    name: str, label: str, structure: str, variables: Iterable[Variable], *, of: str = BDS, keys: Sequence[str]
-) -> Table:
-    """Make a data set of variables with their values, sorted by its keys; its label says that it is simulated."""
+    name: str, label: str, structure: str, variables: Iterable[Variable], *, of: str = BDS, keys: Sequence[str],
+    told: Mapping[str, str] | None = None,
+) -> Table:  # fmt: skip
+    """Make a data set of variables with their values, sorted by its keys; its label says that it is simulated.
+
+    `told` says of parameters, by PARAMCD, more than their names do.
+    """
     given = list(variables)
     frame = pd.DataFrame({column.name: _typed(column, values) for column, values in given})
     frame = frame.sort_values(list(keys), kind="stable", ignore_index=True)
     columns = tuple(column for column, _ in given)
-    values = _of_parameters(columns, frame) if {"PARAM", "AVAL"} <= set(frame) else {}
+    values = _of_parameters(columns, frame, told or {}) if {"PARAM", "AVAL"} <= set(frame) else {}
     return Table(
         name, f"SIMULATED {label}", structure, of, keys, columns, frame, repeating=of != SUBJECTS, values=values
     )
 
 
-def _of_parameters(columns: Sequence[Column], frame: pd.DataFrame) -> dict[str, dict[str, Column]]:
+def _of_parameters(
+    columns: Sequence[Column], frame: pd.DataFrame, told: Mapping[str, str]
+) -> dict[str, dict[str, Column]]:
     """Metadata of AVAL for each parameter: what it is, and how it came about."""
     about = next(column for column in columns if column.name == "AVAL")
-    told: dict[str, Column] = {}
+    made: dict[str, Column] = {}
     for code, name in frame[["PARAMCD", "PARAM"]].drop_duplicates().sort_values("PARAMCD").itertuples(index=False):
-        source = f"{name}. {about.source}" if about.origin == "Derived" else about.source
-        told[f"PARAMCD EQ {code}"] = replace(about, source=source)
-    return {"AVAL": told}
+        source = f"{told.get(code, name)}. {about.source}" if about.origin == "Derived" else about.source
+        made[f"PARAMCD EQ {code}"] = replace(about, source=source)
+    return {"AVAL": made}
 
 
 def _typed(column: Column, values: Values) -> pd.Series[Any]:

@@ -15,6 +15,8 @@ from trials.evidence.adam import dates, making
 from trials.evidence.adam.making import Variable, assigned, derived, predecessor
 from trials.evidence.adam.recorded import Recorded
 from trials.evidence.adam.selecting import Selection, estimand, variables
+from trials.evidence.sdtm import clock
+from trials.evidence.sdtm.visits import planned
 from trials.evidence.table import Table
 
 type Array = np.ndarray
@@ -22,6 +24,11 @@ type Array = np.ndarray
 SUBJECT = ("STUDYID", "USUBJID", "SUBJID", "SITEID", "SIMFL", "ITTFL", "SAFFL", "PKFL", "TRTSEQP", "TRTSEQA")
 """Variables of the subject level that every data set has."""
 LOCF, FAILURE = "LOCF", "FAILURE"
+LABELS = {
+    "LB": "Laboratory Test Analysis", "RS": "Clinical Scale Analysis", "MK": "Musculoskeletal Analysis",
+    "TR": "Tumor/Lesion Analysis", "PC": "PK Concentration Analysis",
+}  # fmt: skip
+"""Labels of data sets whose domain's own label is too long for a label of at most 40 characters with SIMULATED."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +101,8 @@ def measured(seen: Recorded, adsl: Table, domain: str, selections: Sequence[Sele
     ]
     structure = "One record per subject, parameter, analysis period, analysis visit and derivation type"
     keys = ("STUDYID", "USUBJID", "PARAMCD", "APERIOD", "NRRLT", "DTYPE", f"{domain}SEQ")
-    return making.table(f"AD{domain}", f"{seen.label(domain)} Analysis"[:30], structure, variables, keys=keys)
+    return making.table(f"AD{domain}", LABELS.get(domain, f"{seen.label(domain)} Analysis"), structure, variables,
+                        keys=keys)  # fmt: skip
 
 
 def subject_and_period(seen: Recorded, adsl: Table, frame: pd.DataFrame) -> Iterator[Variable]:
@@ -133,7 +141,9 @@ def _records(seen: Recorded, measure: str, selections: Sequence[Selection]) -> p
             continue
         known, extra = _chosen(seen, grid, one, endpoint)
         flags[one.flag][known] = True
-        made += [_filled(extra.assign(**{one.flag: "Y"}), grid)] if len(extra) else []
+        if len(extra):
+            traced = _traced(grid, frame, extra).assign(VISIT=_visit_of(seen, grid, extra), **{one.flag: "Y"})
+            made.append(_filled(traced, grid))
     made[0] = made[0].assign(**{name: making.flag(where) for name, where in flags.items()})
     whole = pd.concat(made, ignore_index=True)
     home = seen.homes[measure]
@@ -199,6 +209,28 @@ def _derived(
     return {**columns, "DTYPE": np.where(carried, LOCF, FAILURE)}
 
 
+def _traced(grid: Grid, frame: pd.DataFrame, extra: pd.DataFrame) -> pd.DataFrame:
+    """Derived records with sequence number and time of the record that was carried forward; of others without."""
+    at = tuple(extra[name].to_numpy(dtype=int) for name in ("subject", "period", "place"))
+    values, earlier = grid.value[at[:2]], np.arange(len(grid.planned)) <= at[2][:, None]
+    same = earlier & (values == extra["AVAL"].to_numpy()[:, None]) & (extra["DTYPE"] == LOCF).to_numpy()[:, None]
+    last = same.shape[1] - 1 - np.argmax(same[:, ::-1], axis=1)
+    record = np.where(same.any(axis=1), grid.record[at[0], at[1], last], -1)
+    source = frame[["SEQ", "DTC", "DY"]].reindex(record).reset_index(drop=True)
+    return pd.concat([extra.reset_index(drop=True), source.assign(DTC=source["DTC"].fillna(""))], axis=1)
+
+
+def _visit_of(seen: Recorded, grid: Grid, extra: pd.DataFrame) -> Array:
+    """Name of the planned visit of derived records."""
+    visits = planned(seen.protocol, tuple(seen.course.starts))
+    made = np.full(len(extra), "", dtype=object)
+    for period, start in enumerate(seen.course.starts):
+        mine = extra["period"].to_numpy(dtype=int) == period
+        times = start + grid.planned[extra["place"].to_numpy(dtype=int)[mine]]
+        made[mine] = visits.names[visits.of(clock.planned_day(times, seen.second), period)]
+    return made
+
+
 def _told(seen: Recorded, domain: str, frame: pd.DataFrame) -> Iterator[Variable]:
     """What SDTM says of each record, and how long after the start it was."""
     unit = seen.protocol.model.time
@@ -215,8 +247,9 @@ def _told(seen: Recorded, domain: str, frame: pd.DataFrame) -> Iterator[Variable
     taken = dates.moment(frame["DTC"])
     yield derived("ADTM", "Analysis Datetime", source, "float", format=dates.TIME), taken
     yield predecessor("ADY", "Analysis Relative Day", f"{domain}.{domain}DY", "integer", format="8."), frame["DY"]
-    yield assigned("SRCDOM", "Source Data", "SDTM domain of the record"), np.where(frame["DTYPE"] == "", domain, "")
-    yield assigned("SRCVAR", "Source Variable"), np.where(frame["DTYPE"] == "", f"{domain}STRESN", "")
+    there = frame["SEQ"].notna()
+    yield assigned("SRCDOM", "Source Data", "SDTM domain of the record"), np.where(there, domain, "")
+    yield assigned("SRCVAR", "Source Variable"), np.where(there, f"{domain}STRESN", "")
     yield predecessor(f"{domain}SEQ", "Sequence Number", f"{domain}.{domain}SEQ", "integer", format="8."), frame["SEQ"]
 
 
@@ -245,7 +278,10 @@ def _analysed(frame: pd.DataFrame, selections: Sequence[Selection]) -> Iterator[
     yield derived("CHG", "Change from Baseline", "AVAL - BASE", "float"), frame["CHG"]
     yield derived("PCHG", "Percent Change from Baseline", "100 * (AVAL - BASE) / BASE", "float"), frame["PCHG"]
     yield derived("ABLFL", "Baseline Record Flag", "Y at the planned baseline", codelist="NY"), frame["ABLFL"]
-    about = "LOCF: last value before an intercurrent event; FAILURE: value of the estimand's composite strategy"
+    about = (
+        "LOCF: last value before an intercurrent event, with date and sequence number of its record; FAILURE: value of "
+        "the estimand's composite strategy"
+    )
     yield derived("DTYPE", "Derivation Type", about, codelist="DTYPE"), frame["DTYPE"]
     yield (
         derived("BLQFL", "Below Limit of Quantification Flag", "--STRESC begins with <", codelist="NY"),

@@ -42,6 +42,8 @@ class Recorded:
         Endpoints that are no function of measurements: as SDTM holds them.
     sources
         For some endpoints, the record behind each value: frame by (subject, period) of SRCDOM, SRCVAR, SRCSEQ.
+    wording
+        For each endpoint its words, as in the trial summary.
     origins
         For each covariate, place and time where SDTM has it, in words.
     treatments
@@ -61,6 +63,7 @@ class Recorded:
     course: Course
     given: Mapping[str, Found] = field(default_factory=dict)
     sources: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    wording: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     treatments: tuple[str, ...] = ()
     doses: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -27,6 +27,7 @@ from trials.evidence.sdtm import clock
 from trials.evidence.sdtm.exposure import INTERVALS, ONCE, administrations
 from trials.evidence.sdtm.plan import Finding, Plan, read
 from trials.evidence.sdtm.visits import planned, pointed
+from trials.evidence.sdtm.wording import worded
 from trials.evidence.study import Example
 from trials.evidence.table import Table
 from trials.protocol import Measurement
@@ -68,6 +69,7 @@ def _recorded(base: Reader) -> Recorded:
         protocol=base.protocol, sdtm=base.sdtm, subjects=tuple(base.subjects), homes=_homes(base), findings=findings,
         course=course, given=given, sources=sources, origins=_origins(base), doses=_doses(base),
         parameters=parameters, second=base.second, treatments=base.treatments,
+        wording={one.name: worded(base.protocol, base.plan, one) for one in base.protocol.endpoints},
     )  # fmt: skip
 
 

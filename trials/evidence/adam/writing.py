@@ -16,6 +16,7 @@ from trials.evidence.adam.results import displays, displays_of_replicates, resul
 from trials.evidence.adam.simulated import replicates
 from trials.evidence.sdtm.plan import read
 from trials.evidence.study import Example, Study, identifier
+from trials.evidence.tabulating import tabulated
 from trials.evidence.transport import dataset_json, define, xpt
 from trials.evidence.writing import write_json, write_text
 
@@ -43,12 +44,10 @@ def write(study: Study, answers: object, folder: Path) -> None:  # noqa: ARG001 
 
 
 def _example(study: Study, example: Example, place: Path) -> None:
-    from trials.evidence import sdtm
-
-    tabulated = sdtm.tables(example)
-    made, chosen = tables(example, tabulated), selected(example, tabulated)
+    sdtm = tabulated(example)
+    made, chosen = tables(example, sdtm), selected(example, sdtm)
     found = results(study, example, chosen)
-    guide = adrg(study, example, made, found, selections=chosen, findings=check(made, tabulated))
+    guide = adrg(study, example, made, found, selections=chosen, findings=check(made, sdtm))
     _data(made, place, study, example.study, displays(example, found), guide)
     named = treatments(read(example.trial.name))
     for name, text in programs(example, found, chosen, named).items():

@@ -114,7 +114,7 @@ def _ended(tables: Tables, ended: pd.Series[str]) -> Iterator[Finding]:
     """Nothing is dated after the study."""
     last = ended.max() if len(ended) else ""
     for name, table in tables.items():
-        dated = [column for column in table.frame if column.endswith("DTC") and name != "TS"]
+        dated = [str(column) for column in table.frame if str(column).endswith("DTC")]
         for column in dated if last else ():
             found = text(table, column)
             late = (found != "") & (found.str[:10] > last)

@@ -159,7 +159,7 @@ def _last(record: Record, treatment: Treatment, begin: float, end: float) -> flo
     if treatment.frequency not in INTERVALS:
         return end
     every = INTERVALS[treatment.frequency] / record.unit
-    return begin + every * max(np.ceil((end - begin) / every - ROUNDING) - 1.0, 0.0)
+    return begin + every * max(float(np.ceil((end - begin) / every - ROUNDING)) - 1.0, 0.0)
 
 
 def _stops(record: Record, place: int, treatment: Treatment) -> Iterator[float]:
