@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TIGHTER = 100.0
 """Tolerances are divided by it to see what they do."""
+DIMENSIONLESS = ("", "1", "dimensionless")
 LIBRARY = ("one_compartment_oral", "two_compartment_iv", "transit_absorption", "indirect_response_1")
 """Models of the library whose exact solutions are compared in every package."""
 
@@ -93,10 +94,30 @@ def library_solutions() -> tuple[Compared, ...]:
 def _compared(model: Any, check: Any, solver: Any) -> Compared:
     from engine.checking import measured
 
-    where = f" at {check.at:g}" if check.measure == "at" else ""
-    what = f"{check.measure.replace('_', ' ')} of {check.output.replace('_', ' ')}{where}"
-    found = measured(model, check, solver)
-    return Compared(model.name, what, check.source, check.value, found, check.tolerance)
+    return Compared(
+        model.name, _measure(model, check), check.source, check.value, measured(model, check, solver), check.tolerance
+    )
+
+
+def _measure(model: Any, check: Any) -> str:
+    """What was measured, with its unit: ``concentration at 24 h (mg/L)``."""
+    unit = next(output.unit for output in model.outputs if output.name == check.output)
+    name, kind = check.output.replace("_", " "), check.measure
+    if kind == "at":
+        return f"{name} at {check.at:g} {model.time}{_unit(unit)}"
+    if kind == "auc":
+        return f"AUC of {name}{_unit(f'{unit}·{model.time}' if unit not in DIMENSIONLESS else model.time)}"
+    words = {
+        "max": "largest",
+        "min": "smallest",
+        "time_of_max": "time of the largest",
+        "time_of_min": "time of the smallest",
+    }
+    return f"{words[kind]} {name}{_unit(model.time if kind.startswith('time') else unit)}"
+
+
+def _unit(unit: str) -> str:
+    return "" if unit in DIMENSIONLESS else f" ({unit})"
 
 
 @lru_cache(maxsize=4)

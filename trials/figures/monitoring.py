@@ -44,7 +44,7 @@ def stopping(scenarios: Sequence[Stops]) -> Figure:
     """Bars by look and reason, one panel a scenario, each with its 95 % Monte Carlo interval."""
     columns = min(len(scenarios), 4)
     rows = -(-len(scenarios) // columns)
-    figure, axes = canvas((0.8 + 1.9 * columns, 0.7 + 1.9 * rows), rows, columns, share="xy")
+    figure, axes = canvas((0.8 + 1.6 * columns, 0.7 + 1.9 * rows), rows, columns, share="xy")
     for place, stops in zip(axes.flat, scenarios, strict=False):
         _bars(place, stops)
     for place in axes.flat[len(scenarios) :]:
@@ -81,7 +81,7 @@ class Spread:
 @styled
 def spreads(panels: Sequence[tuple[str, Sequence[Spread]]]) -> Figure:
     """How a quantity varies between trials, one panel a quantity: steps of its distribution, a line a scenario."""
-    figure, axes = canvas((0.9 + 3.1 * len(panels), 2.9), 1, len(panels), share="y")
+    figure, axes = canvas((1.6 + 1.85 * len(panels), 2.9), 1, len(panels), share="y")
     for place, (label, scenarios) in zip(axes.flat, panels, strict=True):
         for number, spread in enumerate(scenarios):
             ordered = np.sort(spread.values[np.isfinite(spread.values)])

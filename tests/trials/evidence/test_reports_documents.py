@@ -15,6 +15,7 @@ from trials.evidence.factors import CATEGORIES, FACTORS
 from trials.evidence.reports.document import Bullets, Document, Figure, Grid, Paragraph
 from trials.evidence.reports.flow import Captioned, flow, headings
 from trials.evidence.reports.lock import start, verdict
+from trials.evidence.reports.naming import NAMES, asked, characteristic, method, spaced
 from trials.evidence.reports.parts import DOCUMENTS, write_assessment, write_documents
 from trials.evidence.study import open_study
 from trials.evidence.verifying import exact_solutions, installed, library_solutions, refined, repeated
@@ -91,9 +92,9 @@ def test_a_draft_says_what_is_missing_and_invents_nothing(study, draft):
 def test_numbers_are_those_of_the_characteristics(study, documents):
     stored = json.loads((study.run / "characteristics.json").read_text())
     decisions = next(table for table in tables(documents["simulation-report"]) if table.caption.startswith("Decisions"))
-    shown = {(row[0].strip("`"), row[1].strip("`"), row[2].replace(" ", "_")): row[3] for row in decisions.rows}
+    shown = {(row[0].strip("`"), row[1].strip("`"), row[2]): row[3] for row in decisions.rows}
     wanted = {
-        (scenario, analysis, name): with_error(names[name]["value"], names[name]["mcse"])
+        (scenario, analysis, characteristic(name)): with_error(names[name]["value"], names[name]["mcse"])
         for scenario, analyses in stored.items()
         for analysis, names in analyses.items()
         for name in ("power", "type_1_error")
@@ -200,3 +201,69 @@ def test_documents_are_written_where_the_package_wants_them(study, answers, tmp_
 def test_documents_of_one_run_are_the_same_each_time(study, answers, documents):
     again = open_study(study.run)
     assert {name: make(again, answers) for name, (make, _) in DOCUMENTS.items()} == documents
+
+
+# ---- words for readers
+def test_characteristics_have_the_names_of_the_field(documents):
+    everything = tables(documents["simulation-report"])[-1]
+    names = {row[2] for row in everything.rows}
+    assert {"type I error", "mean squared error", "SD of the estimates"} <= names
+    assert not any("_" in name for name in names)
+    assert characteristic("power: week26") == "power: week26"
+    assert characteristic("some_other") == "some other"
+    assert all("_" not in words for words in NAMES.values())
+
+
+def test_what_is_missing_is_said_in_words(draft):
+    assert asked("people[2].name", draft) == "name of the reviewer"
+    assert asked("verdict.date", draft) == "day of the reviewer's conclusion"
+    assert asked("risk.why", draft) == "risk: why"
+
+
+def test_methods_are_told_without_markup():
+    from trials.analyses.ancova import Ancova
+    from trials.analyses.crossover_anova import AverageBioequivalence
+    from trials.policies import InrTitration
+
+    assert spaced("AverageBioequivalence") == "Average bioequivalence"
+    assert spaced("NCA") == "NCA"
+    assert method(Ancova)[0].endswith("`endpoint ~ arm + covariates` with one residual variance.")
+    assert len(method(AverageBioequivalence)) == 3
+    assert not any("Attributes" in paragraph or ":mod:" in paragraph for paragraph in method(InrTitration))
+
+
+def test_analyses_of_the_plan_say_effect_interval_and_method(documents):
+    plan = text(documents["sap"])
+    assert "it estimates the ratio of geometric means with an interval of 90 %" in plan
+    assert "Schuirmann" in plan
+    assert "values below 0.1 mg/L are recorded as 0" in plan
+    assert "= –" not in plan
+
+
+def test_results_have_effect_unit_and_level(documents):
+    report = tables(documents["simulation-report"])
+    example = next(table for table in report if table.caption.startswith("What example 1 found"))
+    assert all(row[1] == "ratio of geometric means" for row in example.rows)
+    assert all(row[3].endswith("(90 %)") for row in example.rows)
+    effects = next(table for table in report if table.caption.startswith("True and estimated"))
+    assert {row[2] for row in effects.rows} == {"ratio of geometric means"}
+
+
+def test_answer_shows_shares_with_intervals_that_have_width(study, documents):
+    shown = tables(documents["summary"])[0]
+    stored = study.characteristics
+    for row in shown.rows:
+        for name, cell in zip(shown.head[2:], row[2:], strict=True):
+            found = stored[row[0].strip("`")][name]
+            error = "type_1_error" in found
+            value, low, high = map(float, re.findall(r"\d\.\d{3}", cell))
+            assert value == pytest.approx(found["type_1_error" if error else "power"]["value"], abs=5e-4)
+            assert low <= value <= high
+            assert low < high
+            assert cell.startswith("**α**") == error
+
+
+def test_numbers_found_elsewhere_say_their_unit():
+    said = {one.what for one in library_solutions()}
+    assert {"concentration at 168 h (mg/L)", "AUC of concentration (mg/L·h)"} <= said
+    assert any(words.startswith("time of the largest concentration") for words in said)

@@ -35,6 +35,7 @@ def analysis_report(study: Study, answers: Answers) -> Document:
                 model.population(study),
                 model.assumptions(answers),
                 trial.design(study),
+                trial.handling(study),
                 Section("Scenarios", [trial.scenarios(study, answers)]),
             ],
         ),
@@ -57,7 +58,7 @@ def analysis_report(study: Study, answers: Answers) -> Document:
             ],
         ),
         Section("Conclusions", _conclusions(study, answers)),
-        Section("Appendices", [], [locked(study, answers), _code(study)]),
+        Section("Appendices", [_plan()], [locked(study, answers), _code(study)]),
         *not_given(answers),
     ]
     return document(study, answers, "mar", "Model analysis report", sections)
@@ -105,6 +106,14 @@ def _conclusions(study: Study, answers: Answers) -> list[Block]:
         Paragraph(met),
         Paragraph(f"**Adequacy for the context of use.** {said(answers.verdict.statement)}"),
     ]
+
+
+def _plan() -> Paragraph:
+    return Paragraph(
+        "The model analysis plan is an appendix of this report: `m5/map.pdf`. The statistical analysis plan is "
+        "`m5/sap.pdf`. Priors are in `model/priors.json`, model files in `model`, settings in "
+        "`provenance/config-resolved.yaml`, programs of the analyses beside the analysis data sets in `m5/datasets`."
+    )
 
 
 def _code(study: Study) -> Section:

@@ -57,7 +57,7 @@ def assessed(study: Study, answers: Answers) -> Grid:
         (
             "Outcome of the assessment (2.2.4)",
             _adequate(answers),
-            f"{said(answers.verdict.statement)} ({people(answers, 'reviewer')}, {said(answers.verdict.date)})",
+            _outcome(answers),
         ),
     ]
     return Grid(
@@ -100,6 +100,11 @@ def _plans(answers: Answers) -> list[tuple[str, str, str]]:
 
 def _judgement(one: Judgement) -> tuple[str, str]:
     return said(one.level), said(one.why)
+
+
+def _outcome(answers: Answers) -> str:
+    by = f"By {people(answers, 'reviewer')}, on {said(answers.verdict.date)}."
+    return f"{answers.verdict.statement} {by}" if answers.verdict.statement else NOT_GIVEN
 
 
 def _adequate(answers: Answers) -> str:

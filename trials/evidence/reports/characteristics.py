@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from trials import report_tables
+from trials.effects import effect
 from trials.evidence.reports.content import MANIFEST, grid, trace
 from trials.evidence.reports.document import Block, Grid, Paragraph, Trace
+from trials.evidence.reports.naming import characteristic
 from trials.operating import interval
 
 if TYPE_CHECKING:
     from trials.evidence.study import Study
+    from trials.operating import Estimate
 
 
+ERRORS = ("type_1_error", "familywise_error")
 DECISIONS = ("power", "type_1_error", "familywise_error", "disjunctive_power", "conjunctive_power")
 METHOD = "mean over replicates; formulas of doi:10.1002/sim.8086, table 6"
 
@@ -20,7 +25,7 @@ METHOD = "mean over replicates; formulas of doi:10.1002/sim.8086, table 6"
 def decisions(study: Study) -> Grid:
     """Power and type I error with an interval that has width even at 0 and 1."""
     rows = [
-        (f"`{scenario}`", f"`{analysis}`", name.replace("_", " "), *_share(names[name]))
+        (f"`{scenario}`", f"`{analysis}`", characteristic(name), *_share(names[name]))
         for scenario, analyses in study.characteristics.items()
         for analysis, names in analyses.items()
         for name in DECISIONS
@@ -28,13 +33,49 @@ def decisions(study: Study) -> Grid:
     ]
     head = ("Scenario", "Analysis", "Share of trials that declare a success", "Value ± MCSE", "95 % interval", "Trials")
     method = "share of replicates; binomial standard error; Wilson interval"
-    return Grid(
-        "Decisions under every scenario.", head, rows, (3, 4, 5), trace("power, type_1_error and of families", method)
+    caption = (
+        "Decisions under every scenario. Where no or every trial succeeds the standard error is 0 by its formula; the "
+        "interval has width all the same."
     )
+    return Grid(caption, head, rows, (3, 4, 5), trace("power, type_1_error and of families", method))
 
 
-def _share(found: dict[str, float]) -> tuple[str, str, str]:
+def answer(study: Study) -> Grid:
+    """The same on half a page: a row a scenario with its meaning, a column an analysis."""
+    found = study.characteristics
+    names = [one.name for one in study.trial.protocol.analyses if one.decides]
+    names += [family.name for family in study.trial.families]
+    rows = [
+        (f"`{one.name}`", one.description, *(_decided(found[one.name].get(name, {})) for name in names))
+        for one in study.trial.scenarios
+    ]
+    caption = (
+        "Share of simulated trials that declare a success, with the 95 % Monte Carlo interval. **α** marks errors of "
+        "the first kind: the null hypothesis is true there; all others are power."
+    )
+    head = ("Scenario", "Meaning", *names)
+    source = trace("power, type_1_error and of families", "share of replicates; Wilson interval")
+    return Grid(caption, head, rows, trace=source)
+
+
+def _decided(names: Mapping[str, Estimate]) -> str:
+    known = [name for name in DECISIONS if name in names and names[name]["value"] is not None]
+    if not known:
+        return report_tables.NOTHING
+    found = names[known[0]]
+    low, high = _wilson(found)
+    mark = "**α** " if known[0] in ERRORS else ""
+    return f"{mark}{found['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _wilson(found: Estimate) -> tuple[float, float]:
+    assert found["value"] is not None, "the caller has looked"
     low, high = interval(found["value"] * found["replicates"], int(found["replicates"]))
+    return float(low), float(high)
+
+
+def _share(found: Estimate) -> tuple[str, str, str]:
+    low, high = _wilson(found)
     return report_tables.with_error(found["value"], found["mcse"]), f"{low:.3f} to {high:.3f}", str(found["replicates"])
 
 
@@ -47,16 +88,22 @@ def effects(study: Study) -> list[Block]:
         for scenario, analyses in study.characteristics.items()
     }
     table, source = report_tables.effects(single, scales), trace("truth to failed", METHOD)
-    errors = "Standard deviation of the estimates, mean standard error, subjects analysed, replicates failed."
+    names = {name: effect(study.trial.protocol, name) for name in scales}
+    errors = (
+        "Standard deviation of the estimates, root mean square of their standard errors (both of the logarithm for "
+        "ratios), subjects analysed and replicates failed, ± Monte Carlo standard error."
+    )
     return [
-        grid(f"True and estimated effects. {table.note}", _columns(table, (0, 1, 2, 3, 4, 5)), source),
-        grid(errors, _columns(table, (0, 1, 6, 7, 8, 9)), source),
+        grid(f"True and estimated effects. {table.note}", _columns(table, (2, 3, 4, 5), names), source),
+        grid(errors, _columns(table, (6, 7, 8, 9), names), source),
     ]
 
 
-def _columns(table: report_tables.Table, chosen: tuple[int, ...]) -> report_tables.Table:
-    rows = tuple(tuple(row[column] for column in chosen) for row in table.rows)
-    return report_tables.Table(tuple(table.head[column] for column in chosen), rows, (2, 3, 4, 5))
+def _columns(table: report_tables.Table, chosen: tuple[int, ...], names: Mapping[str, str]) -> report_tables.Table:
+    """Some columns of the table of effects, beside what each effect is and in which unit."""
+    rows = tuple((row[0], row[1], names[row[1]], *(row[column] for column in chosen)) for row in table.rows)
+    head = ("Scenario", "Analysis", "Effect", *(table.head[column] for column in chosen))
+    return report_tables.Table(head, rows, (3, 4, 5, 6))
 
 
 def sizes(study: Study) -> Grid:
@@ -88,7 +135,22 @@ def failures(study: Study) -> list[Block]:
 
 
 def everything(study: Study) -> Grid:
-    """Every characteristic as it is stored."""
-    return grid(
-        "Every operating characteristic.", report_tables.everything(study.characteristics), trace("all", "as stored")
+    """Every characteristic of every analysis and family, with its Monte Carlo standard error."""
+    rows = [
+        (scenario, analysis, characteristic(name), *_entry(entry))
+        for scenario, analyses in study.characteristics.items()
+        for analysis, names in analyses.items()
+        for name, entry in names.items()
+    ]
+    head = ("Scenario", "Analysis", "Characteristic", "Value", "MCSE", "Trials")
+    caption = (
+        "Every operating characteristic. Those of ratios are of the natural logarithm. A true effect rests on "
+        "virtual patients of its own, not on the trials: its number is that of populations drawn, 0 for a fixed one."
     )
+    return Grid(caption, head, rows, (3, 4, 5), trace("all", METHOD))
+
+
+def _entry(found: Estimate) -> tuple[str, str, str]:
+    value, error = found["value"], found["mcse"]
+    rounding = value is not None and error is not None and error <= abs(value) * report_tables.ROUNDING
+    return report_tables.plain(value, 6), "0" if rounding else report_tables.plain(error, 3), str(found["replicates"])

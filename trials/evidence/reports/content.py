@@ -48,7 +48,7 @@ def document(
 def _about(study: Study, answers: Answers) -> list[tuple[str, str]]:
     number = " version ".join(part for part in (answers.protocol.number, answers.protocol.version) if part)
     git = study.manifest.get("git", {})
-    commit = f", commit `{git['commit'][:12]}`{' with changes' if git['changed'] else ''}" if git else ""
+    commit = f", commit `{git['commit'][:12]}`{' with uncommitted changes' if git['changed'] else ''}" if git else ""
     return [
         ("Study", f"{study_id(study)} (simulated)"),
         ("Trial", f"`{study.trial.name}`"),

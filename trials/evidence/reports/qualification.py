@@ -39,7 +39,7 @@ def qualification(study: Study, answers: Answers) -> Document:
         Section("What was not done", [Bullets(NOT_DONE)]),
         *not_given(answers),
     ]
-    return document(study, answers, "iq-oq-pq", "Installation, operational and performance qualification", sections)
+    return document(study, answers, "iq-oq-pq", "Qualification report (IQ, OQ, PQ)", sections)
 
 
 def _result(study: Study) -> list[Block]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from trials.effects import effect
 from trials.evidence.reports import characteristics
 from trials.evidence.reports import trial_sections as trial
-from trials.evidence.reports.assessment import criteria_found
-from trials.evidence.reports.content import OUTCOMES, document, pictures, said
+from trials.evidence.reports.assessment import criteria_found, judged_all
+from trials.evidence.reports.content import MANIFEST, OUTCOMES, document, pictures, said
 from trials.evidence.reports.document import Block, Code, Document, Grid, Paragraph, Section, Trace
 from trials.evidence.reports.missing import not_given
 from trials.report_tables import NOTHING, plain
@@ -49,11 +50,21 @@ def simulation_report(study: Study, answers: Answers) -> Document:
                 Code("bash validation/reproduce.sh"),
             ],
         ),
-        Section("Summary", [*criteria_found(study, answers)]),
+        Section("Summary", [_summary(study, answers), *criteria_found(study, answers)]),
         Section("Appendix: all characteristics", [characteristics.everything(study)]),
         *not_given(answers),
     ]
     return document(study, answers, "simulation-report", "Simulation report", sections)
+
+
+def _summary(study: Study, answers: Answers) -> Paragraph:
+    found = judged_all(study, answers)
+    met, failed = sum(one.met for one in found), int(study.outcomes["failed"].sum())
+    return Paragraph(
+        f"{study.manifest['replicates']:,} trials of {study.trial.protocol.design.n:,} virtual subjects were simulated "
+        f"under each of {len(study.trial.scenarios)} scenarios and analysed as planned; {failed} analyses failed. "
+        f"{met} of {len(found)} technical criteria are met."
+    )
 
 
 def _told(study: Study) -> list[Block]:
@@ -90,13 +101,15 @@ def _found(study: Study, example: Example) -> Grid:
     for name in found["analysis"].values.tolist():
         one = found.sel(analysis=name)
         low, high = (plain(_shown(one, key)) for key in ("lower", "upper"))
+        level = f"{100 * float(one['level']):g} %"
         decision = ("success" if float(one["decision"]) > 0.5 else "no success") if bool(one["decides"]) else NOTHING
         rows.append(
             (
                 f"`{name}`",
+                effect(example.protocol, name),
                 plain(_shown(one, "estimate")),
-                f"{low} to {high}",
-                plain(float(one["p"]), 3),
+                f"{low} to {high} ({level})",
+                _p(float(one["p"])),
                 plain(float(one["n"])),
                 decision,
             )
@@ -104,8 +117,12 @@ def _found(study: Study, example: Example) -> Grid:
     source = Trace(
         OUTCOMES, f"scenario {example.scenario.name}, replicate {example.replicate}", "as analysed", "trials.analyses"
     )
-    head = ("Analysis", "Estimate", "Interval", "p", "Subjects", "Decision")
-    return Grid(f"What example {example.number} found.", head, rows, (1, 2, 3, 4), source)
+    head = ("Analysis", "Effect", "Estimate", "Interval (level)", "p", "Subjects", "Decision")
+    return Grid(f"What example {example.number} found.", head, rows, (2, 3, 4, 5), source)
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 0.0001 else plain(value, 3)
 
 
 def _shown(one: object, key: str) -> float:
@@ -126,12 +143,12 @@ def _iterations(study: Study, answers: Answers) -> list[Block]:
     ]
     return [
         trial.iterations(answers),
-        Paragraph(f"{count:,} of each were made."),
-        *trial.shortfall(study, answers),
+        *(trial.shortfall(study, answers) or [Paragraph(f"{count:,} simulated trials of each scenario were made.")]),
         Grid(
             f"Precision of a share of {count:,} simulated trials.",
             ("True share", "Standard error", "95 % interval"),
             rows,
             (0, 1, 2),
+            Trace(MANIFEST, "replicates", "binomial: √(p (1 − p) / replicates), ± 1.96 of it", "trials.operating"),
         ),
     ]

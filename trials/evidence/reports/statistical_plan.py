@@ -31,6 +31,7 @@ def statistical_plan(study: Study, answers: Answers) -> Document:
         Section("Objective", [Paragraph(said(answers.question))]),
         trial.design(study),
         trial.estimands(answers),
+        trial.handling(study),
         trial.analyses(study),
         Section(
             "Simulation plan",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trials.evidence.reports import characteristics
 from trials.evidence.reports import trial_sections as trial
 from trials.evidence.reports.assessment import assessed, criteria_found, judged_all
-from trials.evidence.reports.content import document, grid, pictures, said, trace
+from trials.evidence.reports.content import document, pictures, said
 from trials.evidence.reports.document import Block, Document, Paragraph, Section
 from trials.evidence.reports.missing import not_given
-from trials.report_tables import summary as decisions
 
 if TYPE_CHECKING:
     from trials.evidence.answers import Answers
@@ -21,7 +21,6 @@ def summary(study: Study, answers: Answers) -> Document:
     outcomes = judged_all(study, answers)
     met = sum(one.met for one in outcomes)
     missed = [one.criterion.statement for one in outcomes if not one.met]
-    table = decisions(study.characteristics, study.trial.scenarios)
     answer: list[Block] = [
         Paragraph(f"**Question.** {said(answers.question)}"),
         Paragraph(
@@ -34,11 +33,7 @@ def summary(study: Study, answers: Answers) -> Document:
             + (f" Not met: {' '.join(missed)}" if missed else "")
         ),
         Paragraph(f"**Conclusion of the reviewer.** {said(answers.verdict.statement)}"),
-        grid(
-            f"Decisions of the simulated trials. {table.note}",
-            table,
-            trace("power and type_1_error", "share of trials"),
-        ),
+        characteristics.answer(study),
         Paragraph(f"**Limits.** {study.trial.limits}")
         if study.trial.limits
         else Paragraph("**Limits.** None were stated."),

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trials import report_tables
+from trials.effects import effect
 from trials.evidence.reports.content import ANSWERS, CONFIGURATION, grid, said
-from trials.evidence.reports.document import Block, Grid, Paragraph, Section, Trace
+from trials.evidence.reports.document import Block, Bullets, Grid, Paragraph, Section, Trace
+from trials.evidence.reports.naming import method, spaced
+from trials.report_conduct import BELOW
 from trials.report_tables import settings
 
 if TYPE_CHECKING:
     from trials.evidence.answers import Answers, StatedEstimand
     from trials.evidence.study import Study
+    from trials.protocol import Measurement
 
+KINDS = ("design", "enrolment", "costs", "solver")
+"""Parts of the plan that have no name of their own but that of their kind."""
 PLANNED = Trace(CONFIGURATION, "arms, design, measurements, endpoints, analyses", "as configured", "trials.build")
 
 
@@ -31,7 +37,8 @@ def design(study: Study) -> Section:
 
 def _plan(study: Study) -> report_tables.Table:
     table = report_tables.plan(study.trial.protocol)
-    return report_tables.Table(("Part", *table.head[1:]), table.rows)
+    rows = tuple((part, spaced(name) if part in KINDS else name, text) for part, name, text in table.rows)
+    return report_tables.Table(("Part", *table.head[1:]), rows)
 
 
 def estimands(answers: Answers) -> Section:
@@ -70,15 +77,41 @@ def analyses(study: Study) -> Section:
 
 def _analysis(study: Study, name: str) -> Section:
     one = study.trial.protocol.analysis(name)
-    words = " ".join((type(one).__doc__ or "").split("\n\n")[0].split()).replace("`", "'")
-    role = "It takes a decision." if one.decides else "It describes and takes no decision."
+    first, *more = method(type(one))
+    role = "It takes a decision" if one.decides else "It describes and takes no decision"
+    estimated = f"the {effect(study.trial.protocol, name)} with an interval of {100 * one.level:g} %"
     return Section(
         name,
         [
-            Paragraph(f"**{type(one).__name__}.** {words} {role}"),
-            Paragraph(f"Settings: {settings(one, leave=('name',))}."),
+            Paragraph(f"**{spaced(type(one).__name__)}.** {first}"),
+            *map(Paragraph, more),
+            Paragraph(f"{role}; it estimates {estimated}. Settings: {settings(one, leave=('name',))}."),
         ],
     )
+
+
+def handling(study: Study) -> Section:
+    """What becomes of measurements below the limit of quantification and of missing ones, and what is transformed."""
+    protocol = study.trial.protocol
+    logs = [one.name for one in protocol.analyses if one.scale.startswith("log-")]
+    rules = [f"**{one.name}:** {_limit(study, one)}." for one in protocol.measurements]
+    rules.append(
+        f"**Transformation.** On the logarithmic scale, and shown as ratios or geometric means: {', '.join(logs)}."
+        if logs
+        else "**Transformation.** None: all effects are estimated on the scale of the endpoint."
+    )
+    rules.append(
+        "**Missing values.** A value that was not measured stays missing: nothing is imputed but by an analysis or "
+        "endpoint whose settings say so. How many subjects an analysis rests on stands beside its results."
+    )
+    return Section("Handling of data", [Bullets(rules)])
+
+
+def _limit(study: Study, measurement: Measurement) -> str:
+    if not measurement.lloq:
+        return "no limit of quantification"
+    unit = next(one.unit for one in study.trial.protocol.model.outputs if one.name == measurement.output)
+    return f"values below {measurement.lloq:g} {unit} are recorded as {BELOW[measurement.blq]}"
 
 
 def _families(study: Study) -> list[Section]:
