@@ -67,10 +67,10 @@ def _ours(example: Example, findings: tuple[Finding, ...]) -> Iterator[tuple[obj
 
 
 def _theirs(example: Example, core: Mapping[str, Any] | None) -> Iterator[tuple[object, ...]]:
-    """Findings of CDISC CORE with what is known of their rule."""
-    from trials.evidence.sdtm.triage import EXPLAINED, reported
+    """Findings of CDISC CORE, and rules that it could not execute, with what is known of them."""
+    from trials.evidence.sdtm.triage import explained, reported
 
     for one in reported(core) if core is not None else ():
-        known = EXPLAINED.get(one.rule)
+        known = explained(one)
         matter, why = (known.matter, known.why) if known else ("", OPEN)
         yield example.study, "CDISC CORE", one.rule, one.data_set, one.records, one.message, matter, why

@@ -16,7 +16,7 @@ from trials.evidence.sdtm import clock, tables
 from trials.evidence.sdtm.exposure import administrations
 from trials.evidence.sdtm.guide import csdrg
 from trials.evidence.sdtm.plan import made, read
-from trials.evidence.sdtm.triage import EXPLAINED, reported, unexplained
+from trials.evidence.sdtm.triage import EXPLAINED, UNTRIED, counted, reported, unexplained
 from trials.evidence.transport import define, xpt
 
 WHEN = "2026-01-31T12:34:56Z"
@@ -147,7 +147,7 @@ def test_a_delayed_start_is_two_elements():
 @pytest.mark.parametrize(("name", "doses"), [("diabetes_hba1c", 24), ("alzheimer_adas_cog", 168)])
 def test_a_constant_treatment_ends_with_its_last_dose(name, doses):
     """24 weeks are 24 injections or 168 patches: none is given at the visit that ends them, or after leaving."""
-    one, sdtm = told(name)
+    _, sdtm = told(name)
     frame = sdtm["EX"].frame.merge(sdtm["DM"].frame[["USUBJID", "RFPENDTC"]], on="USUBJID")
     assert (frame["EXENDTC"] < frame["RFPENDTC"]).all()
     assert administrations(frame).groupby("USUBJID").size().max() == doses
@@ -219,18 +219,58 @@ def test_a_plan_of_another_trial_is_refused_with_all_that_is_wrong():
         read("nothing_of_the_kind")
 
 
+FAILED = {"id": "CORE-000527", "issues": 0, "desc": "d", "statuses": ["execution error", "skipped"], "results": [
+    {"dataset": "SE", "executionStatus": "execution error", "n": 1, "message": "rule execution error"}]}  # fmt: skip
+"""A rule that the engine could not execute, as the script reports it."""
+
+
 def test_reports_of_core_are_read_in_both_forms():
     script = {"rules": [
-        {"id": "CORE-000741", "issues": 1, "desc": "d", "results": [{"dataset": "TS", "n": 1, "message": "m"}]},
-        {"id": "CORE-000001", "issues": 0, "desc": "d", "results": []},
+        {"id": "CORE-000741", "issues": 1, "desc": "d", "statuses": ["success"],
+         "results": [{"dataset": "TS", "n": 1, "message": "m"}]},
+        {"id": "CORE-000001", "issues": 0, "desc": "d", "statuses": ["skipped"], "results": []},
+        FAILED,
     ]}  # fmt: skip
-    shipped = {"Issue_Summary": [{"core_id": "CORE-999999", "dataset": "ts.xpt", "message": "m", "issues": 2}]}
-    assert [one.rule for one in reported(script)] == ["CORE-000741"]
+    shipped = {
+        "Issue_Summary": [{"core_id": "CORE-999999", "dataset": "ts.xpt", "message": "m", "issues": 2}],
+        "Rules_Report": [{"core_id": "CORE-000527", "message": "m", "status": "EXECUTION ERROR"}],
+    }
+    for report in (script, shipped):
+        assert [one.rule for one in reported(report) if not one.executed] == ["CORE-000527"]
+    assert [one.rule for one in reported(script) if one.executed] == ["CORE-000741"]
+    assert counted(script) == (1, 1, 1)
     assert unexplained(reported(script)) == ()
     assert [one.records for one in unexplained(reported(shipped))] == [2]
     text = str(csdrg(example("theophylline_bioequivalence", n=24), core=shipped))
     assert "NOT EXPLAINED" in text
-    assert all(one.why.endswith(".") for one in EXPLAINED.values())
+    assert all(one.why.endswith(".") for one in (*EXPLAINED.values(), *UNTRIED.values()))
+
+
+def test_a_rule_that_fails_is_explained_by_itself_and_only_where_it_fails():
+    """CORE-000527 finding something is another matter than the engine's error in it."""
+    fired = {**FAILED, "issues": 3, "statuses": ["issue reported"], "results": [{"dataset": "SE", "n": 3}]}
+    other = {**FAILED, "id": "CORE-000001"}
+    crashed = {**FAILED, "id": "CORE-000002", "statuses": ["crash"], "results": []}
+    found = unexplained(reported({"rules": [FAILED, fired, other, crashed]}))
+    assert [(one.rule, one.executed) for one in found] == [
+        ("CORE-000527", True), ("CORE-000001", False), ("CORE-000002", False)
+    ]  # fmt: skip
+
+
+SAID = {
+    "theophylline_bioequivalence": ("samples taken before the first dose", "Enrolment is not simulated"),
+    "lung_cancer_survival": ("OTHER is whoever is none of the rest", "are of a subject after its death", "Death"),
+    "parkinson_delayed_start": ("there is no record at baseline", "SEXPOP: UNK", "case report forms"),
+    "diabetes_hba1c": ("DS has the start", "until the last dose before the subject stopped"),
+    "denosumab_biosimilar": ("such a trial admits F alone",),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_the_guide_says_what_a_reviewer_would_wonder_about(name):
+    text = str(csdrg(told(name)[0], core={"rules": [FAILED]}))
+    for words in (*SAID[name], "Rules that CORE could not execute", "empty_within_except_last_row"):
+        assert words in text, words
 
 
 @pytest.mark.slow

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from trials.evidence.conformance.finding import Finding
 from trials.evidence.reports.document import Block, Bullets, Document, Grid, Paragraph, Section
+from trials.evidence.reports.naming import spaced
+from trials.evidence.sdtm.conformance_sections import conformance
 from trials.evidence.sdtm.plan import Plan, read
+from trials.evidence.sdtm.remarks import absent, remarks
 from trials.evidence.sdtm.telling import tables
-from trials.evidence.sdtm.triage import EXPLAINED, reported
+from trials.evidence.sdtm.wording import worded
 from trials.evidence.study import Example
 from trials.evidence.table import Table
 from trials.evidence.terminology import VERSION
-from trials.protocol import Protocol
 
 SIMULATED = "SIMULATED DATA: all subjects are virtual; no human being took part, and no record stems from one."
 TREATED = {
     "protocol": "doses that were simulated, taken ones only; equal doses at a regular interval are one record",
-    "constant": "one record from start to end of treatment: the model knows it as constant, not as doses",
+    "constant": "one record from the first to the last dose: the model knows the treatment as constant, not as doses",
     "none": "no record: nothing is given",
 }
-RULES = (
-    "required data sets, variables, their order, labels, kinds and lengths; required values",
-    "one STUDYID; DOMAIN; USUBJID of subjects of DM; keys and order of records; sequence numbers",
-    "controlled terminology, also of units, routes, forms and frequencies, which engines do not check",
-    "dates and durations by ISO 8601; study days; nothing ends before it starts",
-    "results as text and as number, units, what was not done, one name for one test",
-    "arms, elements, epochs and visits as planned; exposure, death and baseline flags; the trial summary",
+STANDARDS = (
+    ("SDTM Implementation Guide", "3.4 (SDTM 2.0)"),
+    ("Controlled terminology", f"CDISC SDTM {VERSION}"),
+    ("Define-XML", "2.1"),
+    ("Transport", "SAS transport file, version 5; Dataset-JSON 1.1 with the same content"),
+    ("Dictionaries of medical terms and drugs", "none: no adverse event, history or medication is coded"),
 )
-NOT_MADE = {
-    "AE": "Adverse events are not simulated.",
-    "CM, MH, PE and others": "Nothing of the kind is simulated.",
-    "SUPP--, RELREC": "Nothing is left that the domains cannot hold.",
-}
-
-
-LESIONS = {"TU, RS": "The model has the sum of diameters, no lesions and no response by criteria."}
 
 
 def csdrg(
@@ -57,10 +52,10 @@ def csdrg(
     core
         Report of CDISC CORE on them, as JSON; None: it was not asked.
     made
-        Its data sets; None: they are made here.
+        Its SDTM data sets; None: they are made.
     """
-    plan, protocol = read(example.trial.name), example.protocol
-    made = tables(example) if made is None else made
+    plan, told = read(example.trial.name), tables(example) if made is None else made
+    named = {table.name: table for table in told}
     return Document(
         name="csdrg",
         title="Clinical Study Data Reviewer's Guide",
@@ -73,15 +68,15 @@ def csdrg(
             ("Data", SIMULATED),
         ),
         sections=(
-            _introduction(example),
-            _protocol(example, plan),
-            _data(protocol, plan, made),
-            _conformance(findings, core, _about(plan, made)),
+            _introduction(example, named),
+            _protocol(example, plan, named),
+            _data(example, plan, named),
+            conformance(findings, core, _about(plan, named)),
         ),
     )
 
 
-def _introduction(example: Example) -> Section:
+def _introduction(example: Example, made: Mapping[str, Table]) -> Section:
     purpose = (
         f"This guide describes the tabulation data sets of one simulated trial. {SIMULATED} It is example "
         f"{example.number} of its run: {example.why}. It accompanies define.xml."
@@ -89,126 +84,91 @@ def _introduction(example: Example) -> Section:
     calendar = (
         "A simulated trial has no calendar. All dates are on a virtual one that opens on 2000-01-03; a subject is "
         "randomised at 08:00 of the day of enrolment, which is study day 1, and every time is the simulated time since "
-        "then, to the second. No date says anything about the world."
+        "then, to the second: a visit or a dose may so fall on any hour of the day. No date says anything about the "
+        "world."
+    )
+    if made["DM"].frame["RFSTDTC"].nunique() == 1:
+        calendar += " Enrolment is not simulated: every subject is randomised on the day the trial opens."
+    numbers = (
+        "--ORRES and --STRESC are rounded to 15 decimals; --STRESN holds every bit of the simulated number. No value "
+        "was rounded as a laboratory or a questionnaire would, so that the analyses can be repeated to the last "
+        "digit; scores and ages have decimals too."
     )
     return Section("Introduction", sections=(
         Section("Purpose", (Paragraph(purpose),)),
+        Section("Study data standards and dictionary inventory",
+                (Grid("Standards and dictionaries", ("Standard", "Version"), STANDARDS, widths=(2, 3)),)),
         Section("Dates", (Paragraph(calendar),)),
-        Section("Numbers", (Paragraph(
-            "--ORRES and --STRESC are rounded to 15 decimals; --STRESN holds every bit of the simulated number."
-        ),)),
+        Section("Numbers", (Paragraph(numbers),)),
     ))  # fmt: skip
 
 
-def _protocol(example: Example, plan: Plan) -> Section:
-    design = example.protocol.design
+def _protocol(example: Example, plan: Plan, made: Mapping[str, Table]) -> Section:
+    protocol = example.protocol
+    design = protocol.design
     rows = [(plan.arms[name][0], plan.arms[name][1], plan.treatments[name].treatment,
              TREATED[plan.treatments[name].doses]) for name in design.arms]  # fmt: skip
     facts = Bullets((
-        f"Design: {type(design).__name__}, {design.n} subjects planned, {_periods(design.periods)}.",
+        f"Design: {spaced(type(design).__name__)}, {design.n} subjects planned, {len(made['DM'].frame)} randomised, "
+        f"{_periods(design.periods)}.",
         f"Scenario {example.scenario.name}: {example.scenario.description}",
         "Subjects who had not been randomised when the trial ended have no record. Of a trial that a look ended, there "
         "is what was known at that look.",
+        "Trial design is in TS, TA, TE, TV and TI; the one criterion of TI is the virtual population.",
     ))  # fmt: skip
-    grid = Grid("Arms and how their treatment stands in EX", ("Code", "Arm", "Treatment", "Records in EX"), rows,
-                widths=(1, 3, 2, 4))  # fmt: skip
-    return Section("Protocol description", (Paragraph(example.trial.question), facts, grid))
+    outcomes = [
+        (one.name, worded(protocol, plan, protocol.endpoint(one.endpoint)), spaced(type(one).__name__))
+        for one in protocol.analyses
+    ]
+    return Section("Protocol description", (
+        Paragraph(example.trial.question), facts,
+        Grid("Arms and how their treatment stands in EX", ("Code", "Arm", "Treatment", "Records in EX"), rows,
+             widths=(1.2, 3, 2, 4)),
+        Grid("Analyses, the first of them the primary one (TS: OUTMSPRI, OUTMSSEC)",
+             ("Analysis", "Outcome", "Method"), outcomes, widths=(1.5, 5, 2)),
+    ))  # fmt: skip
 
 
 def _periods(count: int) -> str:
     return "one period" if count == 1 else f"{count} periods"
 
 
-def _about(plan: Plan, made: Sequence[Table]) -> set[str]:
+def _about(plan: Plan, made: Mapping[str, Table]) -> set[str]:
     """What explanations a trial may need."""
     aged = any((one.domain, one.code) == ("DM", "AGE") for one in plan.covariates.values())
-    return {"", *(table.name for table in made), *(() if aged else ("no AGE",))}
+    return {"", *made, *(() if aged else ("no AGE",))}
 
 
-def _data(protocol: Protocol, plan: Plan, made: Sequence[Table]) -> Section:
+def _data(example: Example, plan: Plan, made: Mapping[str, Table]) -> Section:
     stated = [*plan.measurements.items(), *plan.covariates.items()]
     rows = [(name.replace("_", " "), one.domain, one.code, one.test or one.code) for name, one in stated]
     blocks: list[Block] = [Grid("Where the trial's data stand", ("In the trial", "Domain", "Code", "Test"), rows)]
     if plan.events:
         events = [(name.replace("_", " "), one.term, one.decode) for name, one in plan.events.items()]
         blocks.append(Grid("Intercurrent events in DS", ("In the trial", "DSTERM", "DSDECOD"), events))
-    absent = {**NOT_MADE, **(LESIONS if any(table.name == "TR" for table in made) else {})}
-    sets = [(one.name, one.label, one.structure, str(len(one.frame))) for one in made]
+    sets = [(one.name, one.label, one.structure, str(len(one.frame))) for one in made.values()]
     blocks.append(Grid("Data sets", ("Name", "Label", "Structure", "Records"), sets, numeric=(3,), widths=(1, 4, 5, 1)))
+    forms = "There are no case report forms: no value was collected, every one was simulated or follows from the plan."
     return Section("Subject data", sections=(
         Section("Overview", blocks),
-        Section("What is not there", (Bullets([f"{name}: {why}" for name, why in absent.items()]),)),
-        Section("Remarks on data sets", (Bullets(list(_remarks(protocol, plan))),)),
+        Section("Annotated case report forms", (Paragraph(forms),)),
+        Section("Disposition", (_disposition(made),)),
+        Section("What is not there", (Bullets(list(absent(plan, made))),)),
+        Section("Remarks on data sets", (Bullets(list(remarks(example.protocol, plan, made))),)),
     ))  # fmt: skip
 
 
-def _remarks(protocol: Protocol, plan: Plan) -> Iterator[str]:
-    """What a reviewer would wonder about."""
-    yield "DM: RFICDTC is empty, for virtual subjects give no consent; COUNTRY is ZZZ, a user-assigned code."
-    known = {one.code for one in plan.covariates.values() if one.domain == "DM"}
-    if "AGE" not in known:
-        yield "DM: AGE is empty; the virtual population has no age."
-    if "SEX" not in known:
-        yield "DM: SEX is U; the virtual population has no sex."
-    if "RACE" not in known:
-        yield "DM: RACE is UNKNOWN; the virtual population has no race."
-    limits = [one for one in protocol.measurements if one.lloq]
-    yield from (
-        f"{plan.measurements[one.name].domain}: a value below the limit of quantification is <{one.lloq:g} in --ORRES "
-        f"and --STRESC, and --STRESN is empty; analyses took it by the rule {one.blq!r}."
-        for one in limits
-    )
-    if plan.death:
-        yield "DS and DM: deaths are those known when the trial ended. There is no DD: no cause is simulated."
-        yield (
-            "Values of a subject after its death: the model does not know that the subject has died, and the trial's "
-            "analyses used them. They were kept so that the analyses can be traced."
-        )
-    if any(one.domain == "RS" for one in plan.measurements.values()):
-        yield "RS: the model has the change of the score since the start, not the score; the record is of the change."
-    if any(one.code == "GF" or one.domain == "GF" for one in plan.covariates.values()):
-        yield "GF: genotypes were drawn from frequencies in the population; no sample was sequenced."
-
-
-def _conformance(findings: Sequence[Finding], core: Mapping[str, Any] | None, about: set[str]) -> Section:
-    return Section("Data conformance summary", sections=(
-        Section("Our own checks", tuple(_own(findings))),
-        Section("CDISC CORE", tuple(_core(core, about))),
-    ))  # fmt: skip
-
-
-def _own(findings: Sequence[Finding]) -> Iterator[Block]:
-    yield Paragraph("Every data set was checked by the program that made it, before and after it was written:")
-    yield Bullets(RULES)
-    if not findings:
-        yield Paragraph("There was no finding.")
-        return
-    rows = [(one.data_set, str(one.record) if one.record else "all", one.rule, one.message) for one in findings]
-    yield Grid("Findings", ("Data set", "Record", "Rule", "Finding"), rows, widths=(1, 1, 2, 5))
-
-
-def _core(core: Mapping[str, Any] | None, about: set[str]) -> Iterator[Block]:
-    if core is None:
-        yield Paragraph(
-            "CORE is not part of this program; its report on these data sets is in `validation/core.json` where it was "
-            "run. These are the rules that are known to fire on data sets of ours, and why the findings stand."
-        )
-        rows = [(rule, one.rule, one.matter, one.why) for rule, one in EXPLAINED.items() if one.about in about]
-        yield Grid("Explained findings", ("Rule", "What it asks", "Matter of", "Why the finding stands"), rows,
-                   widths=(2, 3, 1, 6))  # fmt: skip
-        return
-    found = reported(core)
-    if not found:
-        yield Paragraph("CORE had no finding.")
-        return
+def _disposition(made: Mapping[str, Table]) -> Grid:
+    """How many subjects of each arm completed, left, and for what reason."""
+    people, events = made["DM"].frame, made["DS"].frame
+    ended = events[events["DSCAT"] == "DISPOSITION EVENT"].set_index("USUBJID")["DSDECOD"]
+    reason = people["USUBJID"].map(ended).fillna("ongoing at the data cut-off")
+    reasons = sorted(reason.unique(), key=lambda one: (one != "COMPLETED", one))
     rows = [
-        (
-            one.rule,
-            one.data_set,
-            str(one.records),
-            EXPLAINED[one.rule].why if one.rule in EXPLAINED else "NOT EXPLAINED",
-        )
-        for one in found
-    ]
-    yield Grid("Findings of CORE", ("Rule", "Data set", "Records", "Why the finding stands"), rows, numeric=(2,),
-               widths=(2, 1, 1, 6))  # fmt: skip
+        (arm, str(int((people["ARM"] == arm).sum())),
+         *(str(int(np.sum((people["ARM"] == arm) & (reason == one)))) for one in reasons))
+        for arm in dict.fromkeys(sorted(people["ARM"]))
+    ]  # fmt: skip
+    head = ("Arm", "Randomised", *(one.capitalize() for one in reasons))
+    return Grid("Subjects by arm", head, rows, numeric=tuple(range(1, len(head))),
+                widths=(4, *(1.6 for _ in head[1:])))  # fmt: skip

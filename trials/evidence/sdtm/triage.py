@@ -16,13 +16,16 @@ class Explained(NamedTuple):
     `about` is the domain that a trial must have, ``no AGE`` for one whose population has no age, or empty for any.
     """
 
-    rule: str
+    asks: str
     matter: str
     why: str
     about: str = ""
 
 
-DATA, RULE, SIMULATION = "data", "rule", "simulation"
+RULE, SIMULATION = "rule", "simulation"
+FAILED = {"execution error", "execution_error", "crash"}
+"""Words by which a report says that a rule could not be executed."""
+NOT_EXECUTED = "not executed"
 
 EXPLAINED: Mapping[str, Explained] = MappingProxyType({
     "CORE-001043": Explained(
@@ -67,35 +70,83 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
 """By the identifier of the rule."""
 
 
+UNTRIED: Mapping[str, Explained] = MappingProxyType({
+    "CORE-000527": Explained(
+        "SEENDTC is there in every element of a subject but the last", RULE,
+        "The engine (cdisc-rules-engine 0.17.1, operator empty_within_except_last_row) ends with a type error where "
+        "every subject has one element, as here: there is then no element before the last, and the rule asks nothing. "
+        "Our own check of elements asks the same of every trial, and has no finding.",
+    ),
+})  # fmt: skip
+"""Rules that CORE could not execute on some of our data, by their identifier."""
+
+
 class Reported(NamedTuple):
-    """What CORE says of a data set by one rule."""
+    """What CORE says of a data set by one rule; not executed where the engine failed before it had an answer."""
 
     rule: str
     data_set: str
     message: str
     records: int
+    executed: bool = True
+
+
+class Counts(NamedTuple):
+    """How many rules were tried on at least one data set, were not applicable to any, and could not be executed."""
+
+    tried: int
+    skipped: int
+    failed: int
+
+
+def explained(one: Reported) -> Explained | None:
+    """Why a finding stands, or a rule could not be executed; None when nobody has said so."""
+    return (EXPLAINED if one.executed else UNTRIED).get(one.rule)
 
 
 def reported(report: Mapping[str, Any]) -> tuple[Reported, ...]:
-    """Findings in a JSON report of CORE: of its own command line, or of a script with rules and results."""
+    """Findings in a JSON report of CORE, and rules that it could not execute.
+
+    The report is that of its own command line, or of a script with rules and results.
+    """
+    return tuple(_of_command(report) if "Issue_Summary" in report else _of_rules(report))
+
+
+def counted(report: Mapping[str, Any]) -> Counts:
+    """How many rules did what, in either form of report."""
     if "Issue_Summary" in report:
-        rows = (
-            Reported(str(one.get("core_id")), str(one.get("dataset", "")), str(one.get("message", "")),
-                     int(one.get("issues", 1)))
-            for one in report["Issue_Summary"]
-        )  # fmt: skip
-        return tuple(rows)
-    return tuple(_of_rules(report))
+        stated = [{str(one.get("status", "")).lower()} for one in report.get("Rules_Report", ())]
+    else:
+        stated = [{str(status).lower() for status in rule.get("statuses", ())} for rule in report.get("rules", ())]
+    failed = sum(bool(FAILED & one) for one in stated)
+    skipped = sum(one == {"skipped"} for one in stated)
+    return Counts(len(stated) - failed - skipped, skipped, failed)
+
+
+def _of_command(report: Mapping[str, Any]) -> Iterator[Reported]:
+    for one in report["Issue_Summary"]:
+        yield Reported(str(one.get("core_id")), str(one.get("dataset", "")), str(one.get("message", "")),
+                       int(one.get("issues", 1)))  # fmt: skip
+    for rule in report.get("Rules_Report", ()):
+        if str(rule.get("status", "")).lower() in FAILED:
+            yield Reported(
+                str(rule.get("core_id")), "", f"{NOT_EXECUTED}: {rule.get('message', '')}", 0, executed=False
+            )
 
 
 def _of_rules(report: Mapping[str, Any]) -> Iterator[Reported]:
     for rule in report.get("rules", ()):
-        if rule.get("issues"):
-            for one in rule["results"]:
-                if one.get("n"):
-                    yield Reported(rule["id"], str(one["dataset"]), str(one.get("message") or rule["desc"]), one["n"])
+        failed = {str(status).lower() for status in rule.get("statuses", ())} & FAILED
+        for one in rule.get("results", ()) if rule.get("issues") or failed else ():
+            if str(one.get("executionStatus", "")).lower() in FAILED:
+                about = f"{NOT_EXECUTED}: {rule['desc']}"
+                yield Reported(rule["id"], str(one.get("dataset") or ""), about, 0, executed=False)
+            elif one.get("n"):
+                yield Reported(rule["id"], str(one["dataset"]), str(one.get("message") or rule["desc"]), one["n"])
+        if failed and not rule.get("results"):
+            yield Reported(rule["id"], "", f"{NOT_EXECUTED}: {rule['desc']}", 0, executed=False)
 
 
 def unexplained(found: tuple[Reported, ...]) -> tuple[Reported, ...]:
-    """Findings that nobody has explained."""
-    return tuple(one for one in found if one.rule not in EXPLAINED)
+    """Findings, and rules that were not executed, that nobody has explained."""
+    return tuple(one for one in found if explained(one) is None)
