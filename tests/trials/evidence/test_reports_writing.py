@@ -79,8 +79,8 @@ def descriptors(page):
         yield from font.DescendantFonts if "/DescendantFonts" in font else [font]
 
 
-def shown(pdf: bytes) -> list[str]:
-    """Text of every page, by the maps from glyphs to characters that its fonts carry."""
+def shown(pdf: bytes, gap: str = "") -> list[str]:
+    """Text of every page, by the maps from glyphs to characters that its fonts carry; `gap` stands between pieces."""
     texts = []
     with pikepdf.open(io.BytesIO(pdf)) as found:
         for page in found.pages:
@@ -92,6 +92,8 @@ def shown(pdf: bytes) -> list[str]:
                         current = fonts[str(operands[0])]
                     case "Tj":
                         text += spelled(bytes(operands[0]), current)
+                    case "ET":
+                        text += gap
                     case "TJ":
                         text += "".join(
                             spelled(bytes(o), current) for o in operands[0] if isinstance(o, pikepdf.String)
