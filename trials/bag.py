@@ -53,6 +53,11 @@ def info(bag: Path) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
+def is_draft(bag: Path) -> bool:
+    """Whether a package was made as a draft."""
+    return STATUS in info(bag)
+
+
 def digest(path: Path, algorithm: str) -> str:
     """Hexadecimal digest of a file."""
     with path.open("rb") as stream:

@@ -33,12 +33,10 @@ from trials.bag import (
 from trials.errors import TrialError
 from trials.evidence.assembling import PARTS, Part, assemble
 from trials.trust import audit
-from trials.trust.enclosure import HEAD, note_packaged, write_handout, write_log
-from trials.verification import FOLDER_MANIFEST, check, read_manifest
+from trials.trust.enclosure import HEAD, labelled, note_packaged, write_handout, write_log
+from trials.verification import check, read_manifest
 
 type Progress = Callable[[str, int, int], None]
-
-SIMULATED = "SIMULATED DATA: all subjects are virtual; no person took part."
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,23 +150,9 @@ def _enclose(bag: Path, manifest: Mapping[str, Any], more: Mapping[str, str]) ->
     write_handout(bag)
     _write(bag / BAGIT, DECLARATION)
     _write(bag / MANIFEST, render({path: digest(bag / path, "sha512") for path in payload(bag)}))
-    _write(bag / INFO, _info(bag, manifest, more))
+    lines = {**more, **labelled(bag, manifest)}
+    _write(bag / INFO, "".join(f"{name}: {value}\n" for name, value in sorted(lines.items())).encode())
     _write(bag / TAGMANIFEST, render({path: digest(bag / path, "sha512") for path in tags(bag)}))
-
-
-def _info(bag: Path, manifest: Mapping[str, Any], more: Mapping[str, str]) -> bytes:
-    """Bag metadata: what it is, of which run, and how much (Payload-Oxum: bytes and files)."""
-    paths = [bag / path for path in payload(bag)]
-    lines = {
-        **more,
-        "Bag-Software-Agent": f"trialtwin {manifest['versions']['trialtwin']}",
-        "Bagging-Date": str(manifest["finished"])[:10],
-        "External-Description": SIMULATED,
-        "External-Identifier": f"{manifest['trial']} sha256:{manifest['digests']['config']}",
-        "Payload-Oxum": f"{sum(path.stat().st_size for path in paths)}.{len(paths)}",
-        "Run-Manifest-SHA256": digest(bag / RUN / FOLDER_MANIFEST, "sha256"),
-    }
-    return "".join(f"{name}: {value}\n" for name, value in sorted(lines.items())).encode()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -134,8 +134,11 @@ def test_consistent_forgery_is_found_by_the_numbers(bag):
 
 def rewrite(bag):
     """Make the manifests of a bag fit what it holds."""
-    from trials.bag import digest, payload, tags
+    from trials.bag import digest, info, payload, tags
+    from trials.trust.enclosure import labelled
 
+    lines = {**info(bag), **labelled(bag, json.loads((bag / RUN / "manifest.json").read_text()))}
+    (bag / "bag-info.txt").write_text("".join(f"{name}: {value}\n" for name, value in sorted(lines.items())))
     (bag / "manifest-sha512.txt").write_bytes(render({path: digest(bag / path, "sha512") for path in payload(bag)}))
     (bag / "tagmanifest-sha512.txt").write_bytes(render({path: digest(bag / path, "sha512") for path in tags(bag)}))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
     from trials.evidence.answers import Answers
     from trials.evidence.conformance import Finding
     from trials.evidence.study import Example, Study
+    from trials.evidence.table import Table
 
 SDTM = "m5/datasets/{study}/tabulations/sdtm"
 TRIAGE = ("study", "check", "rule", "data set", "records", "finding", "whose matter", "explanation")
 GUIDE = "csdrg.pdf"
 OPEN = "NOT EXPLAINED"
+
+
+@lru_cache(maxsize=4)
+def tabulated(example: Example) -> tuple[Table, ...]:
+    """SDTM of an example trial, made once; whoever reads it leaves it as it is."""
+    return tables(example)
 
 
 def write_tabulations(study: Study, answers: Answers, folder: Path) -> None:  # noqa: ARG001
@@ -30,7 +38,7 @@ def write_tabulations(study: Study, answers: Answers, folder: Path) -> None:  # 
         copies = place.parents[1] / "misc" / "dataset-json" / "sdtm"
         for each in (place, copies):
             each.mkdir(parents=True, exist_ok=True)
-        made = tables(example)
+        made = tabulated(example)
         for table in made:
             xpt.write(table, place / f"{table.name.lower()}.xpt", study.finished)
             dataset_json.write(table, copies / f"{table.name.lower()}.json", study.finished, example.study)
@@ -53,8 +61,8 @@ def write_guides(study: Study, answers: Answers, folder: Path) -> None:
     for example in study.examples:
         place = SDTM.format(study=example.study.lower())
         core = ran["reports"][place] if ran["run"] else None
-        findings = check(tables(example))
-        guide = csdrg(example, findings, core)
+        findings = check(tabulated(example))
+        guide = csdrg(example, findings, core, made=tabulated(example))
         write(replace(guide, date=study.finished, study=example.study, draft=answers.draft), folder / place, ("pdf",))
         rows += [*_ours(example, findings), *_theirs(example, core)]
     write_csv(folder / "validation" / "core-triage.csv", TRIAGE, rows)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trials.bag import DATA, RUN
+from trials.bag import AUDIT, DATA, RUN
 from trials.errors import TrialError
 from trials.trust.finding import Finding
 
@@ -56,9 +56,10 @@ def identifiers(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
     leave = noted["leave"] or {"allowed": False, "cleared": {}}
     if not leave["allowed"] and (noted["real_people"] or (bag / RUN / "posterior.nc").exists()):
         yield Finding(_name(bag, path), "gives no leave for the data of real people that the run holds")
-    for hit in of_package(bag / RUN):
+    for hit in of_package(bag / RUN, bag / AUDIT):
         if not leave["cleared"].get(hit.kind.letter):
-            yield Finding(f"{RUN}/{hit.place}", f"looks like {hit.kind.name}, which nobody cleared: {hit.why}")
+            home = "data/audit" if hit.place.startswith(Path(AUDIT).name) else RUN
+            yield Finding(f"{home}/{hit.place}", f"looks like {hit.kind.name}, which nobody cleared: {hit.why}")
 
 
 def _table(path: Path) -> Iterator[tuple[Where, Values]]:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 type State = Literal["passed", "failed", "absent", "not done"]
+
+CODES: Mapping[str, tuple[int, str]] = MappingProxyType({
+    "files": (3, "a file was changed, removed, added, or is not where the manifests say"),
+    "log": (4, "the audit log was changed, cut, or ends elsewhere than bag-info.txt says"),
+    "signatures": (5, "a signature does not hold, should not be there, or is missing though it was asked for"),
+    "form": (6, "a file has not the form of its standard"),
+    "conformance": (7, "data sets break rules of their standard that nobody explained"),
+    "agreement": (8, "the same thing is not the same wherever the package says it"),
+    "people": (9, "something looks like an identifier of a real person, or their data are there without leave"),
+    "rerun": (10, "simulated again, replicates come out otherwise"),
+})  # fmt: skip
+"""Exit code of ``trialtwin verify`` by the kind of a check that failed, and what it says; the first counts. 0 is that
+all is well, 2 that there is no package or that the command was not understood, and 1 that the program itself failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +32,9 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        """One line for the user."""
-        return f"{self.path}: {self.message}"
+        """One line for the user; what is no printable letter, as a file name may hold, by its number."""
+        line = f"{self.path}: {self.message}"
+        return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,8 @@ class Outcome:
         What was seen, or why nothing was.
     findings
         What is wrong.
+    kind
+        Which of `CODES`.
     """
 
     name: str
@@ -42,6 +60,7 @@ class Outcome:
     state: State
     note: str = ""
     findings: tuple[Finding, ...] = ()
+    kind: str = "agreement"
 
     def __str__(self) -> str:
         """One line for the user, then one a finding."""
@@ -77,8 +96,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Exit status of the command: 0 when all is well, else 1."""
-        return 0 if self.ok else 1
+        """Exit status of the command: 0 when all is well, for a package the first of `CODES`, else 1."""
+        if self.ok:
+            return 0
+        return min((CODES[each.kind][0] for each in self.outcomes if each.state == "failed"), default=1)
 
     @property
     def verdict(self) -> str:

@@ -9,8 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from trials.bag import MANIFEST, TAGMANIFEST, digest, parse, payload, render, tags
+from trials.bag import (
+    BAGIT,
+    DECLARATION,
+    INFO,
+    MANIFEST,
+    SIGNATURES,
+    TAGMANIFEST,
+    digest,
+    parse,
+    payload,
+    render,
+    tags,
+)
+from trials.trust.enclosure import HANDOUT
 from trials.trust.finding import Finding
+
+NEEDED = (BAGIT, INFO, MANIFEST)
+"""Tag files that every package has beside its tag manifest."""
 
 
 def differences(
@@ -24,8 +40,8 @@ def differences(
             yield Finding(path, "is in the manifest and missing here")
         elif (folder / path).is_symlink() or not (folder / path).is_file():
             yield Finding(path, "is not a plain file")
-        elif (got := digest(folder / path, algorithm)) != listed[path]:
-            yield Finding(path, f"was changed: {algorithm} is {got[:12]}…, the manifest says {str(listed[path])[:12]}…")
+        elif (got := _digest(folder / path, algorithm)) != listed[path]:
+            yield Finding(path, f"was changed: {algorithm} is {_short(got)}, the manifest says {_short(listed[path])}")
 
 
 def tag_findings(bag: Path) -> Iterator[Finding]:
@@ -34,14 +50,39 @@ def tag_findings(bag: Path) -> Iterator[Finding]:
     if not path.is_file():
         yield Finding(TAGMANIFEST, "is missing")
         return
-    listed = parse(path.read_bytes())
-    yield from differences(bag, listed, tags(bag), algorithm="sha512")
+    listed, there = parse(path.read_bytes()), tags(bag)
+    found = list(differences(bag, listed, there, algorithm="sha512"))
+    told = {finding.path for finding in found}
+    yield from found
     if path.read_bytes() != render(listed):
         yield Finding(TAGMANIFEST, "is not written as it should be: it was edited")
+    yield from (Finding(each, "is not a plain file") for each in (TAGMANIFEST, SIGNATURES) if (bag / each).is_symlink())
+    yield from (Finding(each, "is missing: every package has it") for each in NEEDED if each not in {*there, *told})
+    known = {*NEEDED, *HANDOUT}
+    yield from (Finding(each, "belongs to no package") for each in there if each not in known and each not in told)
+    if not told and (bag / BAGIT).is_file() and (bag / BAGIT).read_bytes() != DECLARATION:
+        yield Finding(BAGIT, "does not declare a BagIt 1.0 bag in UTF-8")
 
 
 def payload_findings(bag: Path) -> Iterator[Finding]:
     """Compare the payload with its manifest."""
     path = bag / MANIFEST
-    if path.is_file():
-        yield from differences(bag, parse(path.read_bytes()), payload(bag), algorithm="sha512")
+    if not path.is_file():
+        return  # which the tag manifest tells of
+    listed = parse(path.read_bytes())
+    yield from differences(bag, listed, payload(bag), algorithm="sha512")
+    if path.read_bytes() != render(listed):
+        yield Finding(MANIFEST, "is not written as it should be: a line stands twice or elsewhere, or was edited")
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    """Digest of a file, or that it cannot be read."""
+    try:
+        return digest(path, algorithm)
+    except OSError as error:
+        return f"unknown ({error.strerror})"
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return f"{text[:12]}…" if len(text) > 40 else text

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha512
 from pathlib import Path
 from typing import Any
 
-from trials.bag import AUDIT, SIGNATURES, SIGNED, TAGMANIFEST, digest, info, signed
+from trials.bag import AUDIT, SIGNATURES, SIGNED, TAGMANIFEST, digest, info, is_draft, signed
 from trials.errors import TrialError
 from trials.trust import attestation, minisig
 from trials.trust.audit import Entry, Head, Log
 from trials.trust.enclosure import HEAD
 from trials.trust.finding import Finding
 from trials.trust.keys import PublicKey
+from trials.trust.releasing import refuse_addition
 from trials.trust.roles import people_of
 from trials.trust.signature import ACTION, SUFFIXES, Signature, authors, log_of
 
@@ -49,6 +50,7 @@ def signatures(package: Path) -> tuple[tuple[Signature, ...], tuple[Finding, ...
     if findings := log.check():
         return (), findings
     held: list[Signature] = []
+    said: list[Signature] = []
     wrong: list[Finding] = []
     listed: set[str] = set()
     entries = [entry for entry in log.entries() if entry.action == ACTION]
@@ -56,7 +58,8 @@ def signatures(package: Path) -> tuple[tuple[Signature, ...], tuple[Finding, ...
         made = _said(entry, number)
         listed |= {f"{SIGNED}{number}.{suffix}" for suffix in SUFFIXES}
         found = [Finding(f"{SIGNATURES} line with entry {entry.seq}", "is no record of a signature")]
-        found = found if made is None else list(_findings(package, entry, made))
+        found = found if made is None else list(_findings(package, entry, made, said))
+        said += [made] if made is not None else []
         held += [made] if made is not None and not found else []
         wrong += found
     strays = [path for path in present if path not in listed]
@@ -81,15 +84,15 @@ def _said(entry: Entry, number: int) -> Signature | None:
     return Signature(number, words[0], words[1], words[2], time=entry.ts, key=key, head=Head(entry.seq - 1, entry.prev))
 
 
-def _findings(package: Path, entry: Entry, made: Signature) -> Iterator[Finding]:
-    """Say what is wrong with a signature, its files first."""
+def _findings(package: Path, entry: Entry, made: Signature, before: Sequence[Signature]) -> Iterator[Finding]:
+    """Say what is wrong with a signature that follows others, its files first."""
     new: Any = entry.new
     changed = list(_file_findings(package, made, new["files"]))
     yield from changed
     if not changed:
         yield from _wrong(package, made)
         yield from _attestation_findings(package, made)
-        yield from _person_findings(package, made)
+        yield from _person_findings(package, made, before)
 
 
 def _file_findings(package: Path, made: Signature, files: Mapping[str, str]) -> Iterator[Finding]:
@@ -132,9 +135,11 @@ def _attestation_findings(package: Path, made: Signature) -> Iterator[Finding]:
         yield Finding(TAGMANIFEST, f"is not the one that was signed: {path} is about another")
 
 
-def _person_findings(package: Path, made: Signature) -> Iterator[Finding]:
+def _person_findings(package: Path, made: Signature, before: Sequence[Signature]) -> Iterator[Finding]:
     """Ask again whether the signer was allowed to."""
     try:
-        people_of(package).signer(made.name, made.role, made.meaning, key=made.key, authors=authors(package))
+        people = people_of(package)
+        people.signer(made.name, made.role, made.meaning, key=made.key, authors=authors(package))
+        refuse_addition(before, people, name=made.name, meaning=made.meaning, draft=is_draft(package))
     except TrialError as error:
         yield Finding(f"{SIGNED}{made.number}", f"should not be there. {error}")

@@ -53,6 +53,7 @@ def _json(report: Report) -> str:
         **_about(report),
         "files": len(report.checked),
         "verified": report.ok,
+        "exit_code": report.exit_code,
         "checks": checks,
         "limits": LIMITS,
     }

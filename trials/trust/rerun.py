@@ -52,7 +52,7 @@ class Rerun:
         try:
             return self._made(bag / RUN)
         except (*TOLD, OSError) as error:
-            return Outcome(self.name, self.what, "failed", findings=(Finding(RUN, f"cannot be repeated: {error}"),))
+            return Outcome(self.name, self.what, "failed", "", (Finding(RUN, f"cannot be repeated: {error}"),), "rerun")
 
     def undone(self, why: str) -> Outcome:
         """Say that it was not made, and why."""
@@ -75,7 +75,7 @@ class Rerun:
                 findings += _unequal(stored.sel(replicate=replicate), again, tolerance, where)
         how = f"to {TOLERANCE:g}, since these differ: {', '.join(differs)}" if differs else "to the last bit"
         note = f"{len(chosen)} replicates of each of {len(trial.scenarios)} scenarios compared {how}: {chosen}"
-        return Outcome(self.name, self.what, "failed" if findings else "passed", note, tuple(findings))
+        return Outcome(self.name, self.what, "failed" if findings else "passed", note, tuple(findings), "rerun")
 
 
 def trial_of(folder: Path) -> Trial:

@@ -7,6 +7,7 @@ made a trial never reviews it: that holds for the people named and for those who
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,8 @@ class Person:
 
     @property
     def known_as(self) -> frozenset[str]:
-        """Names in the audit log that are this person's."""
-        return frozenset({self.name, self.actor} - {""})
+        """Names in the audit log that are this person's, in the form in which names are compared."""
+        return frozenset(_alike(each) for each in (self.name, self.actor) if each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class People:
         if person.key != key:
             stated = person.key.text if person.key else "none"
             raise TrialError(f"sign: the key of {name} is {stated} in this package, and {key.text} is another")
-        if role == "reviewer" and person.known_as & frozenset(authors):
+        if role == "reviewer" and person.known_as & {_alike(each) for each in authors}:
             raise TrialError(f"sign: {name} ran this trial, as its audit log says; somebody else reviews it")
         return person
 
@@ -109,10 +110,14 @@ def read_people(spec: object, where: str = "roles") -> People:
     if not isinstance(spec, list):
         raise TrialError(f"{where}: wants a list of people, got {spec!r}")
     people = tuple(_person(row, f"{where}[{number}]") for number, row in enumerate(spec))
-    keys = [person.key for person in people if person.key]
-    for what, values in (("name", [person.name for person in people]), ("key", keys)):
+    keys = [person.key.point for person in people if person.key]
+    actors = [_alike(person.actor) for person in people if person.actor]
+    for what, values in (("name", [_alike(person.name) for person in people]), ("key", keys), ("actor", actors)):
         if len(set(values)) != len(values):
             raise TrialError(f"{where}: the same {what} stands twice; every person has their own")
+    for person in people:
+        if others := [one.name for one in people if one is not person and _alike(one.name) == _alike(person.actor)]:
+            raise TrialError(f"{where}: the actor {person.actor!r} of {person.name} is the name of {others[0]}")
     return People(people)
 
 
@@ -135,6 +140,11 @@ def rendered(people: People) -> bytes:
         for person in people.people
     ]
     return (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _alike(name: str) -> str:
+    """A name by which two that look the same are the same: compatible forms of letters, case and blanks aside."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _person(row: Any, where: str) -> Person:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trials.errors import TrialError
+from trials.trust import audit
 from trials.trust.identifiers import KINDS, Hit, in_columns, in_table, in_text
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def write_search(study: Study, answers: Answers, folder: Path) -> None:
             "rule": "45 CFR 164.514(b)(2)(i)",
             "classes": {kind.letter: kind.name for kind in KINDS},
             "real_people": held,
-            "searched": [*held, "config.yaml", "answers"],
+            "searched": [*held, "config.yaml", "audit.jsonl", "answers"],
             "found": [{"class": hit.kind.letter, "where": hit.place, "seen": hit.why} for hit in hits],
             "leave": None if leave is None else dataclasses.asdict(leave),
             "limits": LIMITS,
@@ -86,7 +87,6 @@ def sources(trial: Trial) -> list[str]:
 
 def of_run(trial: Trial, run: Path) -> Iterator[Hit]:
     """Search the data a population was fitted to, the tables it was drawn from, and the configuration."""
-    import numpy as np
     import pandas as pd
 
     from cohorts.covariates.resampling import TableRows
@@ -96,17 +96,19 @@ def of_run(trial: Trial, run: Path) -> Iterator[Hit]:
         yield from in_table(pd.read_csv(path, dtype=str, comment="#"), path.name)
     for one in trial.protocol.population.covariates:
         if isinstance(one, TableRows):
-            numbers = {n: values for n, values in one.rows.items() if np.issubdtype(values.dtype, np.floating)}
-            yield from in_columns(one.rows, one.table)
-            yield from in_table(pd.DataFrame(numbers), one.table)
-    yield from of_package(run)
+            yield from in_table(pd.DataFrame(dict(one.rows)), one.table)
+    yield from of_package(run, run / audit.LOG)
 
 
-def of_package(run: Path) -> Iterator[Hit]:
-    """Search what a packaged run itself holds: its configuration and what the posterior says of each person."""
+def of_package(run: Path, log: Path) -> Iterator[Hit]:
+    """Search what a packaged run and its log hold: configuration, reasons, what the posterior says of each person."""
     import pandas as pd
     import xarray as xr
 
+    for entry in audit.Log(log).entries() if log.is_file() else ():
+        changed = entry.new.get("overrides") if isinstance(entry.new, Mapping) else None
+        words = [entry.reason, *(map(str, changed) if isinstance(changed, list) else ())]
+        yield from in_text("\n".join(words), f"{log.name} line {entry.seq}")
     yield from in_text((run / "config.yaml").read_text(encoding="utf-8"), "config.yaml")
     path = run / "posterior.nc"
     if path.is_file():

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from hashlib import sha512
 from pathlib import Path
 
-from trials.bag import AUDIT, BAGIT, SIGNED, TAGMANIFEST
+from trials.bag import AUDIT, BAGIT, SIGNED, TAGMANIFEST, is_draft
 from trials.errors import TrialError
 from trials.trust import attestation, minisig
 from trials.trust.audit import Detail
 from trials.trust.inspecting import signatures
 from trials.trust.keys import SecretKey
+from trials.trust.releasing import RELEASED, refuse_addition
 from trials.trust.roles import people_of
 from trials.trust.signature import ACTION, REFUSED, Signature, authors, log_of
 
@@ -19,8 +20,8 @@ from trials.trust.signature import ACTION, REFUSED, Signature, authors, log_of
 def sign(package: str | Path, key: SecretKey, *, name: str, role: str, meaning: str, reason: str = "") -> Signature:
     """Sign a package in a role that its people have; a refusal is noted in its log.
 
-    A release, whose meaning is ``released``, wants a package that verifies, is no draft, and was signed as ``reviewed``
-    by somebody and as ``rejected`` by nobody.
+    What may follow what is told by `trials.trust.releasing.refuse_addition`. A release, whose meaning is ``released``,
+    wants moreover a package that verifies and has the audit log of its run.
 
     Parameters
     ----------
@@ -44,10 +45,11 @@ def sign(package: str | Path, key: SecretKey, *, name: str, role: str, meaning: 
     log = log_of(bag)
     said: dict[str, Detail] = {"name": name, "role": role, "meaning": meaning, "key": key.public.text}
     try:
-        people_of(bag).signer(name, role, meaning, key=key.public, authors=authors(bag))
+        people = people_of(bag)
+        people.signer(name, role, meaning, key=key.public, authors=authors(bag))
         _refuse_changed(bag)
-        _refuse_again(bag, name, meaning)
-        if meaning == "released":
+        refuse_addition(signatures(bag)[0], people, name=name, meaning=meaning, draft=is_draft(bag))
+        if meaning == RELEASED:
             _refuse_release(bag)
     except TrialError as error:
         log.append(REFUSED, TAGMANIFEST, new=said, reason=str(error))
@@ -104,23 +106,11 @@ def _refuse_changed(bag: Path) -> None:
         raise TrialError(f"sign: {bag.name} is not as it was made: {findings[0]}")
 
 
-def _refuse_again(bag: Path, name: str, meaning: str) -> None:
-    if any((each.name, each.meaning) == (name, meaning) for each in signatures(bag)[0]):
-        raise TrialError(f"sign: {name} has signed {meaning!r} already")
-
-
 def _refuse_release(bag: Path) -> None:
-    from trials.verification import is_draft, verify
+    from trials.verification import verify
 
-    if is_draft(bag):
-        raise TrialError("sign: a DRAFT is not released; supply what is missing and package the run again")
     if not (bag / AUDIT).is_file():
         raise TrialError("sign: a package without the audit log of its run is not released; run the trial again")
-    held = signatures(bag)[0]
-    if rejected := [each.name for each in held if each.meaning == "rejected"]:
-        raise TrialError(f"sign: {rejected[0]} rejected this package; it is not released")
-    if not any(each.meaning == "reviewed" for each in held):
-        raise TrialError("sign: nobody has signed this package as reviewed; a reviewer signs before it is released")
     report = verify(bag)
     if not report.ok:
         raise TrialError(f"sign: a package that does not verify is not released: {report.findings[0]}")

@@ -15,6 +15,7 @@ Point = tuple[int, int]
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 BASE, TAGS = bytes([0x58] + [0x66] * 31), "tagmanifest-sha512.txt"
+APART = {TAGS, "signatures.jsonl"}
 
 
 def add(a: Point, b: Point) -> Point:
@@ -52,21 +53,28 @@ def signed(key: bytes, message: bytes, s: bytes) -> bool:
 
 def fixity(bag: pathlib.Path, name: str, inside: bool) -> list[str]:
     """Compare every file with a manifest."""
-    rows = [line.split("  ", 1) for line in (bag / name).read_text("utf-8").splitlines()]
+    rows = [line.split("  ", 1) for line in (bag / name).read_text("utf-8").split("\n")[:-1]]
     listed = {p.replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%"): value for value, p in rows}
-    there = {p.relative_to(bag).as_posix() for p in bag.rglob("*") if p.is_file() or p.is_symlink()}
-    own = {p for p in there if p.startswith("data/") is inside and not p.startswith("signatures")} - {TAGS}
-    wrong = {p for p in own & set(listed) if hashlib.sha512((bag / p).read_bytes()).hexdigest() != listed[p]}
-    return [f"{p}: not as {name} says" for p in sorted(wrong | (own ^ set(listed)))]
+    there = {p.relative_to(bag).as_posix() for p in bag.rglob("*") if p.is_symlink() or not p.is_dir()}
+    own = {p for p in there if p.startswith("data/") is inside and not p.startswith("signatures/")} - APART
+    wrong = {p for p in own & set(listed) if (bag / p).is_symlink() or not (bag / p).is_file()}
+    for p in (own & set(listed)) - wrong:
+        wrong |= {p} if hashlib.sha512((bag / p).read_bytes()).hexdigest() != listed[p] else set()
+    said = [f"{p!a}: not as {name} says" for p in sorted(wrong | (own ^ set(listed)))]
+    return said + ([f"{name}: names a file twice"] if len(rows) != len(listed) else [])
 
 
 def chain(path: pathlib.Path, last: str) -> list[dict[str, Any]]:
     """Read a log that follows the line with the hash `last`; ValueError where the chain breaks."""
-    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    for entry in entries:
+    lines = path.read_bytes().decode().split("\n")
+    entries = [json.loads(line) for line in lines[:-1]]
+    for number, entry in enumerate(entries):
         bare = {k: v for k, v in entry.items() if k != "hash"}
-        text = json.dumps(bare, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        if entry["prev"] != last or hashlib.sha256(text.encode()).hexdigest() != entry["hash"]:
+        whole, text = (
+            json.dumps(one, sort_keys=True, separators=(",", ":"), ensure_ascii=False) for one in (entry, bare)
+        )
+        right = lines[number] == whole and hashlib.sha256(text.encode()).hexdigest() == entry["hash"]
+        if not right or entry["prev"] != last or lines[-1]:
             raise ValueError(f"{path.name}: the chain breaks at entry {entry['seq']}")
         last = entry["hash"]
     return entries
@@ -91,6 +99,9 @@ def signature(bag: pathlib.Path, entry: dict[str, Any]) -> list[str]:
         wrong.append(f"{n}.sig: does not hold")
     if not signed(key, pae, base64.b64decode(envelope["signatures"][0]["sig"])):
         wrong.append(f"{n}.dsse.json: does not hold")
+    pem = base64.b64decode("".join((bag / f"{n}.pem").read_text().split("\n")[1:-2]))
+    if pem[-32:] != key or (bag / f"{n}.pub").read_text().split("\n")[1] != new["key"]:
+        wrong.append(f"{n}.pub, {n}.pem: not the key that signatures.jsonl names")
     if json.loads(body)["predicate"] != said or json.loads(body)["subject"] != subject:
         wrong.append(f"{n}.dsse.json: says something else than signatures.jsonl")
     if new["role"] not in person["roles"] or person["key"] != new["key"]:
@@ -103,6 +114,9 @@ def main(bag: pathlib.Path) -> int:
     """Print what is wrong."""
     try:
         wrong = fixity(bag, TAGS, False) + fixity(bag, "manifest-sha512.txt", True)
+        tags = (bag / TAGS).read_text("utf-8")
+        for p in ("bagit.txt", "bag-info.txt", "manifest-sha512.txt"):
+            wrong += [] if f"  {p}\n" in tags else [f"{p}: {TAGS} does not list it"]
         info = dict(line.split(": ", 1) for line in (bag / "bag-info.txt").read_text("utf-8").splitlines())
         head = chain(bag / "data/audit/audit.jsonl", "0" * 64)[-1]
         if info.get("Audit-Head") != f"{head['seq']} sha256:{head['hash']}":

@@ -45,8 +45,12 @@ def signed_by(bag, who, **changes):
 
 def rewrite(bag):
     """Make the manifests of a bag fit what it holds, as somebody would who wants changes to pass unnoticed."""
-    from trials.bag import digest, payload, render, tags
+    from trials.bag import digest, info, payload, render, tags
+    from trials.trust.enclosure import labelled
 
+    manifest = json.loads((bag / "data/simulation/run/manifest.json").read_text())
+    lines = {**info(bag), **labelled(bag, manifest)}
+    (bag / "bag-info.txt").write_text("".join(f"{name}: {value}\n" for name, value in sorted(lines.items())))
     (bag / "manifest-sha512.txt").write_bytes(render({path: digest(bag / path, "sha512") for path in payload(bag)}))
     (bag / "tagmanifest-sha512.txt").write_bytes(render({path: digest(bag / path, "sha512") for path in tags(bag)}))
 

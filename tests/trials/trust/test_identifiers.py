@@ -15,18 +15,33 @@ from trials.trust.identifiers import KINDS, in_columns, in_table, in_text
 HOME = Path(__file__).resolve().parents[3]
 
 COLUMNS = {
-    "A": ["patient_name", "LastName", "INITIALS"], "B": ["zip", "home_city", "Postcode"],
-    "C": ["DOB", "BirthDate", "admission_date", "DATE"], "D": ["phone", "tel_no"], "E": ["FAX"],
-    "F": ["email", "e_mail"],
-    "G": ["SSN"], "H": ["MRN", "chart_no"], "I": ["insurance_id", "medicare"], "J": ["account", "IBAN"],
-    "K": ["driver_license"], "L": ["vehicle", "VIN"], "M": ["device_id", "SerialNo"], "N": ["url", "WebSite"],
-    "O": ["IP", "ip_address"], "P": ["fingerprint"], "Q": ["photo", "faceImage"], "R": ["nhs_number", "passport"],
+    "A": ["patient_name", "LastName", "INITIALS", "SUBJNAME", "fname", "SUBJINIT", "full name"],
+    "B": ["zip", "home_city", "Postcode", "ZIP5", "Address1", "geo_lat", "plz"],
+    "C": ["DOB", "BirthDate", "admission_date", "DATE", "BRTHDTC", "RFSTDTC", "VISITDT", "BIRTHDT", "death_date"],
+    "D": ["phone", "tel_no", "CELL", "cell_phone", "mobile"], "E": ["FAX", "FaxNumber"],
+    "F": ["email", "e_mail", "mail_address"], "G": ["SSN", "social_security", "SocSecNo"],
+    "H": ["MRN", "chart_no", "med_rec_no", "MedicalRecordNumber"],
+    "I": ["insurance_id", "medicare", "health_plan_id", "policy_number", "member_id"],
+    "J": ["account", "IBAN", "acct_no", "credit_card"], "K": ["driver_license", "licence_no", "cert_no"],
+    "L": ["vehicle", "VIN", "license_plate"], "M": ["device_id", "SerialNo", "DEVICEID", "IMEI"],
+    "N": ["url", "WebSite", "web", "facebook"], "O": ["IP", "ip_address", "ipv4"],
+    "P": ["fingerprint", "voice_print", "biometrics", "dna"], "Q": ["photo", "faceImage", "img", "PhotoPath"],
+    "R": ["nhs_number", "passport", "NHSNo", "NationalID", "tax_id"],
 }  # fmt: skip
 VALUES = {
-    "B": ["02139-4307"], "C": ["1987-03-12", "12.03.1987", "3/12/87", "12 Mar 1987", "19870312"],
-    "D": ["(617) 555-0182", "+49 30 901820", "617-555-0182"], "F": ["jo@example.org"], "G": ["078-05-1120"],
-    "H": ["MRN 445566"], "J": ["DE89370400440532013000"], "L": ["1HGCM82633A004352"], "M": ["00:1B:44:11:3A:B7"],
-    "N": ["https://example.org/me"], "O": ["192.168.12.1"], "R": ["4857773456"],
+    "A": ["Smith, John", "O'Brien, Mary", "MILLER, JANE", "Mr. John Smith", "Dr Jane Q. Public"],
+    "B": ["02139-4307", "SW1A 1AA", "12 Main Street", "221B Baker St.", "Hauptstraße 5", "42.3601,-71.0589"],
+    "C": ["1987-03-12", "12.03.1987", "3/12/87", "12 Mar 1987", "19870312", "12MAR1987", "12-MAR-87", "1987/03/12",
+          "1987-03-12T08:30", "1987-03-12 08:30:00", "1987-03", "03/1987", "Mar 12, 1987", "12. März 1987"],
+    "D": ["(617) 555-0182", "+49 30 901820", "617-555-0182", "(617)555-0182", "617.555.0182", "1-800-555-0199",
+          "030 901820", "+16175550182"],
+    "F": ["jo@example.org", "JO.SMITH+x@EXAMPLE.CO.UK", "jo at example.org", "mailto:jo@example.org"],
+    "G": ["078-05-1120", "078 05 1120"], "H": ["MRN 445566", "mrn#445566"], "I": ["1EG4-TE5-MK73", "1EG4TE5MK73"],
+    "J": ["DE89370400440532013000", "DE89 3704 0044 0532 0130 00", "4111 1111 1111 1111"],
+    "L": ["1HGCM82633A004352"], "M": ["00:1B:44:11:3A:B7", "00-1B-44-11-3A-B7", "(01)00643169001763(17)201231"],
+    "N": ["https://example.org/me", "www.example.org", "ftp://x.org/a", "facebook.com/jane.miller"],
+    "O": ["192.168.12.1", "10.0.0.1:8080", "2001:db8::1", "2001:0db8:85a3:0000:0000:8a2e:0370:7334"],
+    "Q": ["jane.jpg", "photos/p1.png"], "R": ["4857773456", "AB123456C"],
 }  # fmt: skip
 TEXTS = {
     "A": ["data of patient Jane Miller"], "C": ["one was born on 12 March 1987", "died 2019-04-02"],
@@ -60,7 +75,25 @@ def test_names_of_columns(letter, name):
 def test_forms_of_values(letter, value):
     (hit, *_) = [hit for hit in in_table(pd.DataFrame({"x": ["1", value, None]}), "table") if hit.kind.letter == letter]
     assert value not in str(hit), "what is found is not told again"
-    assert "1 values" in hit.why
+    assert hit.why[0] == "1"
+
+
+def test_remarks_in_a_table_are_read_as_texts():
+    frame = pd.DataFrame({"COMMENT": ["well", "Patient Jane Miller fell; her son called from 617-555-0182"]})
+    assert letters(in_table(frame, "table")) == {"A", "D"}
+
+
+def test_names_of_people_without_a_title():
+    frame = pd.DataFrame({"x": ["John Smith", "Jane Q. Public", "Mary Ann Evans", "José García"]})
+    assert letters(in_table(frame, "table")) == {"A"}
+    repeated = pd.DataFrame({"race": ["African American", "Other Race", "African American", "Other Race"]})
+    assert not list(in_table(repeated, "table"))
+
+
+@pytest.mark.parametrize("name", ["AGE", "age_years", "AAGE", "age_at_baseline", "ageyr"])
+def test_ages_by_every_name(name):
+    assert letters(in_table(pd.DataFrame({name: ["34", "93"]}), "table")) == {"C"}
+    assert not list(in_table(pd.DataFrame({"age_m": ["34", "93"]}), "table")), "months"
 
 
 @pytest.mark.parametrize(("letter", "text"), [(k, text) for k, texts in TEXTS.items() for text in texts])
@@ -81,7 +114,10 @@ def test_ages_over_89():
 
 @pytest.mark.parametrize(
     "names", [["ID", "TIME", "AMT", "DV", "EVID", "MDV", "WT", "CMT", "RATE", "ADDL", "II", "SS"],
-              ["subject", "period", "sequence", "treatment", "age", "sex", "weight", "race", "site", "planned"]]
+              ["subject", "period", "sequence", "treatment", "age", "sex", "weight", "race", "site", "planned"],
+              ["white_cell_count", "ldl_mg_dl", "toxicity", "velocity", "platelets", "width", "adas",
+               "physician_global", "surface", "interface", "carrier", "linked", "update", "mandate", "capacity",
+               "dosing_policy"]]
 )  # fmt: skip
 def test_columns_of_ordinary_data_are_left_alone(names):
     assert list(in_columns(names, "table")) == []
@@ -137,6 +173,30 @@ def test_source_data_are_searched(fitted, tmp_path):
     searching.refuse([], hits, given(cleared={"A": "a made-up name", "C": "made up"}))
     with pytest.raises(TrialError, match="1 findings"):
         searching.refuse([], hits, given(cleared={"C": "made up"}))
+
+
+def test_reasons_and_overrides_in_the_log_are_searched(fitted, tmp_path):
+    from trials.trust import audit
+
+    (tmp_path / "config.yaml").write_text("question: nothing\n")
+    audit.append(tmp_path, "run started", "x", new={"overrides": ["title=call +49 30 901820"]}, actor="jo@example.org")
+    audit.append(tmp_path, "run finished", "x", reason="for patient Jane Miller", actor="jo@example.org")
+    hits = list(searching.of_run(fitted, tmp_path))
+    assert [(hit.kind.letter, hit.place) for hit in hits] == [("D", "audit.jsonl line 1"), ("A", "audit.jsonl line 2")]
+
+
+def test_texts_of_a_table_that_people_are_drawn_from_are_searched(tmp_path):
+    import numpy as np
+
+    from cohorts.covariates.resampling import TableRows
+
+    (tmp_path / "config.yaml").write_text("question: nothing\n")
+    rows = {"weight": np.array([70.0, 80.0]), "called": np.array(["Miller, Jane", "Smith, John"])}
+    drawn = object.__new__(TableRows)
+    for name, value in {"table": "real.csv", "rows": rows}.items():
+        object.__setattr__(drawn, name, value)
+    trial = SimpleNamespace(calibration=None, protocol=SimpleNamespace(population=SimpleNamespace(covariates=[drawn])))
+    assert [hit.place for hit in searching.of_run(trial, tmp_path)] == ["real.csv column called"]
 
 
 def test_a_fitted_run_of_shipped_data_is_clean(fitted, tmp_path):

@@ -96,7 +96,7 @@ def test_a_forgery_of_everything_is_found_by_simulating_alone(bag):
     assert {finding.path for finding in report.findings} == {
         f"data/simulation/run/outcomes.parquet {scenario}, replicate 1"
     }
-    assert report.exit_code == 1
+    assert report.exit_code == 10
 
 
 def test_other_code_is_compared_with_a_tolerance_that_is_told(made, monkeypatch):

@@ -13,13 +13,14 @@ import minisign
 import pytest
 
 from tests.trials.trust.packages import KEYS, NAMES, PEOPLE, entries, packaged, rewrite, signed_by
+from trials.bag import DRAFT, STATUS
 from trials.cli import main
 from trials.errors import TrialError
 from trials.trust import attestation, audit, keys
 from trials.trust.keys import PublicKey, new_key, read_key
 from trials.trust.roles import read_people, rendered
 from trials.trust.signing import _add
-from trials.verification import verify
+from trials.verification import Wanted, verify
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +152,13 @@ def test_nobody_is_maker_and_reviewer():
         ([{"name": "A|B", "roles": ["designer"]}], "printable letters without |"),
         ([{"name": "A", "roles": ["designer"], "key": "RW"}], "wants a public key of minisign"),
         ([{"name": "A", "roles": ["designer"]}, {"name": "A", "roles": ["reviewer"]}], "the same name stands twice"),
+        ([{"name": n, "roles": ["designer"]} for n in ("Ann B", "ann  b")], "the same name stands twice"),
+        ([{"name": n, "roles": ["designer"]} for n in ("\u212brsa", "\u00c5rsa")], "the same name stands twice"),
+        ([{"name": n, "roles": ["designer"], "actor": "jd"} for n in "AB"], "the same actor stands twice"),
+        (
+            [{"name": "A", "roles": ["designer"]}, {"name": "B", "roles": ["reviewer"], "actor": "a"}],
+            "the actor 'a' of B is the name of A",
+        ),
         (
             [{"name": n, "roles": ["designer"], "key": KEYS["d"].public.text} for n in "AB"],
             "the same key stands twice",
@@ -169,27 +177,54 @@ def test_people_are_read_as_they_are_written(bag):
 
 
 def test_release_wants_a_review(bag):
-    with pytest.raises(TrialError, match="nobody has signed this package as reviewed"):
-        signed_by(bag, "l")
+    for who, wanted in (("d", "authored"), ("s", "analysed"), ("r", "reviewed")):
+        with pytest.raises(TrialError, match=f"nobody has signed this package as {wanted}"):
+            signed_by(bag, "l")
+        if who != "r":
+            signed_by(bag, who)
     signed_by(bag, "r", meaning="rejected")
+    signed_by(bag, "r")
     with pytest.raises(TrialError, match="Rita Reviewer rejected this package"):
         signed_by(bag, "l")
+    assert verify(bag).ok
 
 
-def test_a_draft_is_not_released(bag):
-    path = bag / "bag-info.txt"
-    path.write_text(path.read_text() + "Package-Status: DRAFT: answers are missing\n")
+def test_release_wants_everybody_who_has_a_key(bag):
+    from trials.trust.roles import People, Person
+
+    second = keys.SecretKey(bytes([9] * 8), bytes([9] * 32))
+    third = keys.SecretKey(bytes([8] * 8), bytes([8] * 32))
+    more = (Person("Rob", ("reviewer",), second.public), Person("Rik", ("reviewer",)))
+    people = People((*PEOPLE.people, *more, Person("Lou", ("releaser",), third.public)))
+    (bag / "data/audit/roles.json").write_bytes(rendered(people))
     rewrite(bag)
-    signed_by(bag, "r")
-    with pytest.raises(TrialError, match="a DRAFT is not released"):
+    for who in "dsr":
+        signed_by(bag, who)
+    with pytest.raises(TrialError, match="Rob, reviewer, has not signed 'reviewed'"):
         signed_by(bag, "l")
+    signed_by(bag, "r", name="Rob", key=second)
+    signed_by(bag, "l")
+    with pytest.raises(TrialError, match="Lea Releaser has released this package; nothing is signed after that"):
+        signed_by(bag, "l", name="Lou", key=third)
+    assert verify(bag, wanted=Wanted(released=True)).ok
+    signed_by(bag, "r", name="Rob", key=second, meaning="rejected")
+    assert verify(bag).ok
+    (finding,) = verify(bag, wanted=Wanted(released=True)).findings
+    assert "no release" in finding.message, "somebody found out too late"
 
 
-def test_a_draft_says_so(bag):
+def test_a_draft_is_not_signed_and_says_so(bag):
     path = bag / "bag-info.txt"
-    path.write_text(path.read_text() + "Package-Status: DRAFT: answers are missing\n")
+    path.write_text(f"{path.read_text()}{STATUS}: {DRAFT}\n")
     rewrite(bag)
-    assert outcome(verify(bag), "status").note == "DRAFT: answers are missing"
+    for who in "dsrl":
+        with pytest.raises(TrialError, match="a DRAFT is not signed"):
+            signed_by(bag, who)
+    report = verify(bag)
+    assert outcome(report, "status").note == DRAFT
+    assert report.ok
+    _add(bag, KEYS["d"], name=NAMES["d"], role="designer", meaning="authored", reason="")
+    assert "a DRAFT is not signed" in verify(bag).findings[0].message
 
 
 def test_a_package_without_a_log_says_so_and_is_not_released(bag):
@@ -203,7 +238,8 @@ def test_a_package_without_a_log_says_so_and_is_not_released(bag):
     assert outcome(report, "audit log").state == "absent"
     assert [finding.path for finding in report.findings] == ["data/audit/audit.jsonl"]
     assert json.loads((bag / "data/simulation/run/manifest.json").read_text())["audit"]
-    signed_by(bag, "r")
+    for who in "dsr":
+        signed_by(bag, who)
     with pytest.raises(TrialError, match="without the audit log of its run is not released"):
         signed_by(bag, "l")
 
@@ -447,5 +483,5 @@ def test_command_verifies_and_writes_a_page(released, tmp_path, capsys):
     assert main(["verify", str(tmp_path)]) == 2
     copy = shutil.copytree(released, tmp_path / "copy")
     (copy / "bag-info.txt").write_text("nothing")
-    assert main(["verify", str(copy), "--out", str(page)]) == 1
+    assert main(["verify", str(copy), "--out", str(page)]) == 3
     assert "Not verified" in page.read_text()

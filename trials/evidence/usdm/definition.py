@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trials.evidence.sdtm.plan import read
 from trials.evidence.study import identifier
 from trials.evidence.usdm.question import criteria, estimands, objectives, population
 from trials.evidence.usdm.schedule import schedule
@@ -47,9 +48,10 @@ def definition(study: Study, answers: Answers) -> Thing:
     stated, analysed = estimands(study, answers, make, given, endpoints)
     design = make.named(
         "InterventionalStudyDesign", study.trial.name, study.trial.title, rationale=study.trial.question,
-        studyType=make.code("interventional"), studyPhase=None, model=make.code(_model(protocol)),
+        studyType=make.code("interventional"), model=make.code(_model(protocol)),
+        studyPhase=_summarised("TPHASE", study, make), blindingSchema=_summarised("TBLIND", study, make),
         intentTypes=[], subTypes=[], therapeuticAreas=[], characteristics=_characteristics(protocol, make),
-        blindingSchema=None, arms=given.arms, epochs=given.epochs, elements=list(given.elements.values()),
+        arms=given.arms, epochs=given.epochs, elements=list(given.elements.values()),
         studyCells=given.cells, studyInterventionIds=[one["id"] for one in given.interventions.values()],
         population=people, eligibilityCriteria=asked, indications=[], objectives=aims, estimands=stated,
         analysisPopulations=analysed, activities=planned.activities, encounters=planned.encounters,
@@ -76,6 +78,12 @@ def definition(study: Study, answers: Answers) -> Thing:
         "systemName": "trialtwin",
         "systemVersion": study.manifest["versions"]["trialtwin"],
     }
+
+
+def _summarised(parameter: str, study: Study, make: Maker) -> Thing | None:
+    """A parameter of the trial summary, as SDTM's TS has it; None where it has none."""
+    value = read(study.trial.name).summary.get(parameter)
+    return None if value is None else make.alias(value)
 
 
 def _model(protocol: Protocol) -> str:
