@@ -25,6 +25,7 @@ from engine.dosing.nodes import Samples
 from engine.dosing.schedule import Flags, Floats, Integers, Schedule
 from engine.gradients import forward
 from engine.gradients.continuity import check
+from engine.gradients.elsewhere import Elsewhere
 from engine.gradients.forward import Task
 from engine.gradients.moves import Course, fixed
 from engine.gradients.parameters import Given, is_free, read_parameters
@@ -126,6 +127,10 @@ class Work:
         """First column of each of ``names``."""
         return dict(zip(self.names, np.cumsum([0, *self._widths]).tolist(), strict=False))
 
+    def found(self, theta: Floats, *, derive: bool) -> tuple[Floats, ...]:
+        """Predictions, and with `derive` their derivatives."""
+        return self.slopes(theta) if derive else (self.values(theta),)
+
     def values(self, theta: Floats) -> Floats:
         """Predictions, (row), of parameters (subject, column)."""
         found = blocks.simulate(self._block(theta, derive=False)).values
@@ -153,6 +158,12 @@ class Work:
         steady, changing = _entries(self, derive).read(theta)
         covariates = None if copies.stretches.until.shape[1] == 1 else replace(copies.stretches, values=changing)
         return Block(self.model, self.solver, steady, copies.schedule, copies.samples, covariates)
+
+
+@remembered
+def _elsewhere(work: Work) -> Elsewhere:  # noqa: ARG001  (each has its own)
+    """Who solves it."""
+    return Elsewhere()
 
 
 @remembered
@@ -228,7 +239,7 @@ class Solve(Op):
 
     def solve(self, theta: Floats) -> tuple[Floats, ...]:
         """Arrays of the outputs."""
-        return self.work.slopes(theta) if self.derive else (self.work.values(theta),)
+        return _elsewhere(self.work).solve(self.work, theta, derive=self.derive)
 
     def infer_shape(self, node: Any, shapes: Any) -> list[Any]:  # noqa: ARG002
         """As many as there are rows."""
