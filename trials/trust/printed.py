@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trials.bag import RUN
+from trials.evidence.reports.naming import characteristic
 from trials.trust.finding import Finding
 
 HEAD = ("Scenario", "Analysis", "Characteristic", "Value", "MCSE", "Replicates")
@@ -54,7 +55,7 @@ def reports(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
     """Compare every characteristic that a report prints with that of the run, to the digits that are printed."""
     found = json.loads((bag / RUN / "characteristics.json").read_bytes())
     wanted: dict[tuple[str, ...], Mapping[str, Any]] = {
-        (scenario, analysis, name.replace("_", " ")): entry
+        (scenario, analysis, characteristic(name)): entry
         for scenario, analyses in found.items()
         for analysis, names in analyses.items()
         for name, entry in names.items()
@@ -66,7 +67,12 @@ def reports(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
         if path.stem == COMPLETE and not tables:
             yield Finding(where, "prints no table of every characteristic")
         for rows in tables:
-            yield from _differences({tuple(row[:3]): row[3:] for row in rows[1:]}, wanted, where)
+            yield from _differences({(*row[:2], _named(row[2])): row[3:] for row in rows[1:]}, wanted, where)
+
+
+def _named(text: str) -> str:
+    """Name of a characteristic, also where the report of version 0.5 printed the run's own."""
+    return characteristic(text.replace(" ", "_")) if ": " not in text else text
 
 
 def criteria(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:

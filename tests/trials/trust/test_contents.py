@@ -154,7 +154,7 @@ def test_a_number_that_a_report_prints_wrongly(bag):
     shown = plain(float(where[3]), 6)
     edited(path, f"<td>{shown}</td>", f"<td>{shown[:-1]}{(int(shown[-1]) + 2) % 10}</td>")
     (finding,) = outcome(bag, "reports").findings
-    assert f"{where[0]} {where[1]} estimate" in finding.message
+    assert f"{where[0]} {where[1]} mean estimate" in finding.message
     path.write_text("<p>nothing</p>")
     assert "prints no table" in outcome(bag, "reports").findings[0].message
 

@@ -142,7 +142,7 @@ def everything(study: Study) -> Grid:
         for analysis, names in analyses.items()
         for name, entry in names.items()
     ]
-    head = ("Scenario", "Analysis", "Characteristic", "Value", "MCSE", "Trials")
+    head = ("Scenario", "Analysis", "Characteristic", "Value", "MCSE", "Replicates")
     caption = (
         "Every operating characteristic. Those of ratios are of the natural logarithm. A true effect rests on "
         "virtual patients of its own, not on the trials: its number is that of populations drawn, 0 for a fixed one."
@@ -151,6 +151,4 @@ def everything(study: Study) -> Grid:
 
 
 def _entry(found: Estimate) -> tuple[str, str, str]:
-    value, error = found["value"], found["mcse"]
-    rounding = value is not None and error is not None and error <= abs(value) * report_tables.ROUNDING
-    return report_tables.plain(value, 6), "0" if rounding else report_tables.plain(error, 3), str(found["replicates"])
+    return report_tables.plain(found["value"], 6), report_tables.plain(found["mcse"], 3), str(found["replicates"])
