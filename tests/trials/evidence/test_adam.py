@@ -19,8 +19,11 @@ from trials.evidence import sdtm
 from trials.evidence.adam import check, tables, write
 from trials.evidence.adam.building import selected
 from trials.evidence.adam.making import named
-from trials.evidence.adam.programs import reanalyse
+from trials.evidence.adam.programs import SIMPLE, programs, reanalyse
 from trials.evidence.adam.reporting import dangling
+from trials.evidence.adam.results import Result, treatments
+from trials.evidence.answers import read as read_answers
+from trials.evidence.sdtm.plan import read
 from trials.evidence.study import Example, open_study
 from trials.evidence.transport import xpt
 
@@ -239,6 +242,50 @@ def test_programs_find_what_the_run_found(package, monkeypatch, capsys):
         printed = capsys.readouterr().out
         assert len(printed.splitlines()) == lines
         assert "NOT" not in printed
+
+
+WITHOUT = {
+    "theophylline_bioequivalence": {"auc", "cmax"},
+    "alzheimer_adas_cog": {"locf", "placebo"},
+    "antibody_first_in_human": {"auc_low", "auc_high", "half_60", "half_120"},
+    "lung_cancer_survival": {"survival", "hazard", "response"},
+    "diabetes_hba1c": {"completers"},
+    "denosumab_biosimilar": {"month12", "reference"},
+}
+"""Analyses of each trial that the simple program has; it knows nothing of Trialtwin, and is a second implementation."""
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_results_are_found_without_this_program(name, tmp_path, capsys):
+    one, (adam, tabulated) = example(name), made(name)
+    data = tmp_path / "datasets"
+    data.mkdir()
+    for table in adam:
+        xpt.write(table, data / f"{table.name.lower()}.xpt", WHEN)
+    chosen = selected(one, tabulated)
+    where = {variable: (each.dataset, each.column, each.parameter, each.flag) for variable, each in chosen.items()}
+    values = reanalyse(one.protocol, data, where)
+    found = [Result(each, "", chosen[each.endpoint], {}, values[each.name]) for each in one.protocol.analyses]
+    text = programs(one, found, chosen, treatments(read(one.trial.name)))[SIMPLE]
+    assert "trials" not in text.replace("Trialtwin", "").split('"""')[2].split("show(")[0]
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / SIMPLE).write_text(text)
+    runpy.run_path(str(tmp_path / "programs" / SIMPLE))
+    printed = capsys.readouterr().out.splitlines()
+    assert {line for line in printed if not line.startswith(" ")} == WITHOUT[name]
+    assert not [line for line in printed if "NOT" in line]
+    assert sum("as in the run" in line for line in printed) == 4 * len(WITHOUT[name])
+
+
+def test_guides_of_a_draft_say_that_it_is_one(package, tmp_path, monkeypatch):
+    study, _ = package
+    written = []
+    monkeypatch.setattr("trials.evidence.reports.write", lambda document, *_: written.append(document))
+    answers = read_answers(study.trial.name, draft=True, trial=study.trial)
+    write(study, answers, tmp_path)
+    assert {document.study for document in written} >= {one.study for one in study.examples}
+    assert len(written) == len(study.examples) + 1
+    assert all(document.draft for document in written)
 
 
 def test_results_are_those_of_the_run_and_valid(package):

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trials.evidence.adam.making import ascii_text
-from trials.evidence.adam.results import Result
+from trials.evidence.adam.programs import SIMPLE, simple
+from trials.evidence.adam.results import PROGRAM, Result, treatments
 from trials.evidence.adam.selecting import Selection, estimand, variables
 from trials.evidence.reports.document import Block, Bullets, Code, Document, Grid, Paragraph, Section
+from trials.evidence.reports.naming import spaced
+from trials.evidence.sdtm.plan import read
 from trials.evidence.table import Table
 from trials.evidence.terminology import VERSION
-from trials.report_tables import plain, settings
+from trials.report_tables import plain
 from trials.verification import Finding
 
 if TYPE_CHECKING:
@@ -108,16 +111,20 @@ def _introduction(example: Example) -> Section:
 
 def _protocol(study: Study, example: Example) -> Section:
     design = example.protocol.design
-    arms = ", ".join(design.arms)
+    named = treatments(read(example.trial.name))
+    arms = [(str(number), name, named[name]) for number, name in enumerate(design.arms, 1)]
     blocks: tuple[Block, ...] = (
         Paragraph(study.trial.question),
         Bullets(
             (
-                f"Design: {type(design).__name__} ({settings(design)}).",
-                f"Arms: {arms}; TRTxxPN is their place in this order.",
+                f"Design: {spaced(type(design).__name__)}, {design.n} subjects planned; every setting is in "
+                "`simulation/run/config.yaml`.",
                 f"Periods: {design.periods}. Time is counted in units of {example.protocol.model.time}.",
                 f"Scenario {example.scenario.name}: {example.scenario.description}",
             )
+        ),
+        Grid(
+            "Arms: number (TRTxxPN) and name (TRTxxP)", ("Number", "In the trial", "Treatment"), arms, widths=(1, 2, 5)
         ),
     )
     return Section("Protocol description", blocks)
@@ -151,7 +158,7 @@ def _considerations(example: Example) -> Section:
 def _imputations(example: Example) -> Iterator[str]:
     rules = {"zero": "0", "half": "half of the limit", "missing": "missing", "flagged": "the limit, with BLQFL=Y"}
     for one in example.protocol.measurements:
-        if one.lloq is not None:
+        if one.lloq:  # a limit of 0 only says that a value cannot be negative
             yield f"{one.name}: below the limit of quantification ({plain(one.lloq)}) AVAL is {rules[one.blq]}."
     for target in example.protocol.estimands:
         told = ", ".join(f"{event}: {strategy.replace('_', ' ')}" for event, strategy in target.events)
@@ -177,13 +184,14 @@ def _processing(tables: Sequence[Table]) -> Section:
 def _described(example: Example, tables: Sequence[Table], selections: Mapping[str, Selection]) -> Section:
     kinds = dict(variables(example.protocol))
     where = [
-        (name, type(kinds[name]).__name__, one.dataset, one.column, one.where, _strategy(example, name))
+        (name, spaced(type(kinds[name]).__name__), one.dataset, one.column, one.where, _strategy(example, name))
         for name, one in selections.items()
     ]
     selected = Grid(
         "Where the analysed variables are",
         ("Variable", "Kind", "Data set", "Column", "Records", "Intercurrent events"),
         where,
+        widths=(2, 1.6, 1.2, 1.2, 3.4, 3),
     )
     return Section(
         "Analysis data set descriptions",
@@ -198,7 +206,8 @@ def overview(tables: Sequence[Table]) -> Grid:
         (one.name, one.label.replace("SIMULATED ", ""), one.of.capitalize(), one.structure, str(len(one.frame)))
         for one in tables
     ]
-    return Grid("Analysis data sets", ("Data set", "Label", "Class", "Structure", "Records"), rows, numeric=(4,))
+    return Grid("Analysis data sets", ("Data set", "Label", "Class", "Structure", "Records"), rows, numeric=(4,),
+                widths=(1.1, 2.2, 2, 4, 1.1))  # fmt: skip
 
 
 def _strategy(example: Example, variable: str) -> str:
@@ -209,7 +218,8 @@ def _strategy(example: Example, variable: str) -> str:
 def variables_of(table: Table) -> Grid:
     """Every variable of a data set and where it is from."""
     rows = [(one.name, one.label, one.origin, ascii_text(one.source)) for one in table.columns]
-    return Grid(f"Variables of {table.name}", ("Variable", "Label", "Origin", "Source or derivation"), rows)
+    return Grid(f"Variables of {table.name}", ("Variable", "Label", "Origin", "Source or derivation"), rows,
+                widths=(1.5, 3, 1.5, 5))  # fmt: skip
 
 
 def _conformance(findings: Sequence[Finding]) -> Section:
@@ -229,15 +239,31 @@ def _conformance(findings: Sequence[Finding]) -> Section:
 
 
 def _programs(found: Sequence[Result]) -> Section:
-    rows = [(one.analysis.name, one.description, one.selection.dataset, one.documentation) for one in found]
+    rows = [
+        (
+            one.analysis.name,
+            one.description,
+            one.selection.dataset,
+            "both" if simple(one) else PROGRAM,
+            one.documentation,
+        )
+        for one in found
+    ]
+    also = any(map(simple, found))
+    alone = (
+        f" `programs/{SIMPLE}` computes those that it has without Trialtwin, with numpy, pandas, scipy and a reader of "
+        "transport files alone."
+        if also
+        else ""
+    )
     return Section(
         "Submission of programs",
         (
             Paragraph(
-                "`programs/analyses.py` computes every result below anew from the transport files with Trialtwin's "
-                "public functions; `programs/simple.py`, where there is one, the simple ones with pandas and scipy."
+                f"`programs/{PROGRAM}` computes every result below anew from the transport files with public functions "
+                f"of Trialtwin.{alone} Each prints its results beside those of the run, and whether they are the same."
             ),
-            Code("python programs/analyses.py\npython programs/simple.py"),
-            Grid("Analyses", ("Analysis", "What", "Data set", "Method"), rows),
+            Code(f"python programs/{PROGRAM}" + (f"\npython programs/{SIMPLE}" if also else "")),
+            Grid("Analyses", ("Analysis", "What", "Data set", "Program", "Method"), rows, widths=(1.3, 2, 1.1, 1.4, 4)),
         ),
     )  # fmt: skip

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from trials.analyses.base import analyse
+from trials.analyses.ancova import Ancova
+from trials.analyses.base import Analysis, analyse
+from trials.analyses.cox import Cox
 from trials.analyses.crossover_anova import AverageBioequivalence
 from trials.analyses.descriptive import ArmMean
+from trials.analyses.equivalence import Equivalence
+from trials.analyses.log_rank import LogRank
+from trials.analyses.risk_difference import RiskDifference
 from trials.analyses.two_sample import TwoSample
+from trials.evidence.adam.covariates import column_of
 from trials.evidence.adam.reading import trial_data
 from trials.evidence.adam.results import PROGRAM, Result
 from trials.evidence.adam.selecting import Selection
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from trials.protocol import Protocol
 
 SIMPLE = "simple.py"
-"""Program that needs pandas, scipy and a reader of transport files alone."""
+"""Program that needs numpy, pandas, scipy and a reader of transport files alone."""
 
 
 def reanalyse(
@@ -69,9 +77,17 @@ def programs(
     `treatments` has the name of the treatment of each arm, as TRTP has it.
     """
     made = {PROGRAM: _own(example, found, selections)}
-    if calls := [call for one in found if (call := _call(one, treatments))]:
-        made[SIMPLE] = _SIMPLE.replace("@STUDY@", example.study).replace("@CALLS@", "\n".join(calls))
+    if calls := [call for one in found if (call := _call(one, selections, treatments))]:
+        text = files(__package__).joinpath("simple_program.txt").read_text(encoding="utf-8")
+        made[SIMPLE] = text.replace("@STUDY@", example.study).replace("@CALLS@", "\n".join(calls))
     return made
+
+
+def simple(one: Result) -> bool:
+    """Whether the simple program has an analysis."""
+    return type(one.analysis) in CALLS and all(
+        getattr(one.analysis, name, value) == value for name, value in CALLS[type(one.analysis)].only.items()
+    )
 
 
 def _own(example: Example, found: Sequence[Result], selections: Mapping[str, Selection]) -> str:
@@ -84,24 +100,57 @@ def _own(example: Example, found: Sequence[Result], selections: Mapping[str, Sel
     return text.replace("@WHERE@", where).replace("@RESULTS@", results).replace("@VERSION@", version("trialtwin"))
 
 
-def _call(one: Result, treatments: Mapping[str, str]) -> str:
+class Call(NamedTuple):
+    """Function of the simple program, fields of the analysis that are its arguments, and settings it is limited to.
+
+    `tolerance` is how far a result may be from the run's, relative to it: where the run ends an iteration earlier.
+    """
+
+    function: str
+    arms: tuple[str, ...]
+    fields: tuple[str, ...]
+    only: Mapping[str, object] = MappingProxyType({})
+    tolerance: float = 1e-9
+
+
+CALLS: Mapping[type, Call] = MappingProxyType({
+    TwoSample: Call("two_means", ("test", "control"), ("level", "log", "equal_variance")),
+    Equivalence: Call("two_means", ("test", "control"), ("level", "log", "=True"), {"covariates": ()}),
+    AverageBioequivalence: Call("crossover", ("test", "reference"), ("level",)),
+    ArmMean: Call("arm_mean", ("arm",), ("level", "log")),
+    Ancova: Call("adjusted_means", ("test", "control"), ("level", "@"), {"log": False, "all_arms": False}),
+    RiskDifference: Call("two_risks", ("test", "control"), ("level",), {"method": "newcombe"}),
+    LogRank: Call("hazard_ratio", ("test", "control"), ("level", "='breslow'", "@"), {"strata": ()}),
+    Cox: Call("hazard_ratio", ("test", "control"), ("level", "ties", "@"), {"strata": (), "others": ()}, 1e-6),
+})  # fmt: skip
+"""By the class of the analysis. A field that starts with = stands as it is, @ is the covariates."""
+
+
+def _call(one: Result, selections: Mapping[str, Selection], treatments: Mapping[str, str]) -> str:
     """Line of the simple program for an analysis; empty where there is none."""
-    analysis, selection = one.analysis, one.selection
-    records = (
-        f"records({selection.dataset.lower()!r}, {selection.parameter!r}, {selection.flag!r}, {selection.column!r})"
-    )
-    shown = {name: one.values[name] for name in ("estimate", "se", "lower", "upper") if name in one.values}
-    if isinstance(analysis, TwoSample):
-        arms = f"{treatments[analysis.test]!r}, {treatments[analysis.control]!r}"
-        made = f"two_means({records}, {arms}, {analysis.level!r}, {analysis.log!r}, {analysis.equal_variance!r})"
-    elif isinstance(analysis, AverageBioequivalence):
-        arms = f"{treatments[analysis.test]!r}, {treatments[analysis.reference]!r}"
-        made = f"crossover({records}, {arms}, {analysis.level!r})"
-    elif isinstance(analysis, ArmMean):
-        made = f"arm_mean({records}, {treatments[analysis.arm]!r}, {analysis.level!r}, {analysis.log!r})"
-    else:
+    if not simple(one):
         return ""
-    return f"show({analysis.name!r}, {made}, {shown!r})"
+    analysis, selection, call = one.analysis, one.selection, CALLS[type(one.analysis)]
+    values = [
+        f"records({selection.dataset.lower()!r}, {selection.parameter!r}, {selection.flag!r}, {selection.column!r})",
+        *(repr(treatments[getattr(analysis, name)]) for name in call.arms),
+        *(_argument(analysis, name, selections) for name in call.fields),
+    ]
+    shown = {name: one.values[name] for name in ("estimate", "se", "lower", "upper") if name in one.values}
+    return f"show({analysis.name!r}, {call.function}({', '.join(values)}), {shown!r}, {call.tolerance!r})"
+
+
+def _argument(analysis: Analysis, name: str, selections: Mapping[str, Selection]) -> str:
+    if name.startswith("="):
+        return name[1:]
+    if name != "@":
+        return repr(getattr(analysis, name))
+    covariates = []
+    for covariate in getattr(analysis, "covariates", ()):
+        one = selections.get(covariate)
+        source = ("adsl", "", "", column_of(covariate))
+        covariates.append(source if one is None else (one.dataset.lower(), one.parameter, one.flag, one.column))
+    return repr(covariates)
 
 
 _OWN = '''"""SIMULATED DATA: virtual subjects. Results of the analyses of @STUDY@ from its analysis data sets.
@@ -133,64 +182,4 @@ for name, values in reanalyse(protocol, HERE.parent / "datasets", WHERE).items()
         was = RESULTS[name].get(outcome)
         same = was is not None and math.isclose(value, was, rel_tol=1e-9, abs_tol=1e-9)
         print(f"  {outcome:12} {value!r:24} {'as in the run' if same else f'NOT as in the run: {was!r}'}")
-'''
-
-_SIMPLE = '''"""SIMULATED DATA: virtual subjects. Simple analyses of @STUDY@ without Trialtwin: python simple.py"""
-
-from pathlib import Path
-
-import numpy as np
-import pyreadstat
-from scipy import stats
-
-DATASETS = Path(__file__).resolve().parent.parent / "datasets"
-
-
-def records(dataset, parameter, flag, column):
-    """Analysed records: subject, period, treatment and value."""
-    frame, _ = pyreadstat.read_xport(DATASETS / f"{dataset}.xpt", disable_datetime_conversion=True)
-    frame = frame[(frame["PARAMCD"] == parameter) & (frame[flag] == "Y")]
-    return frame[["USUBJID", "APERIOD", "TRTP", column]].set_axis(["subject", "period", "arm", "value"], axis=1)
-
-
-def two_means(frame, test, control, level, log, equal_variance):
-    """Difference of two means by Student's or Welch's t test."""
-    one, other = (frame.loc[frame["arm"] == arm, "value"] for arm in (test, control))
-    one, other = (np.log(each[each > 0]) for each in (one, other)) if log else (one, other)
-    found = stats.ttest_ind(one, other, equal_var=equal_variance)
-    interval = found.confidence_interval(level)
-    estimate = one.mean() - other.mean()
-    return {"estimate": estimate, "se": estimate / found.statistic, "lower": interval.low, "upper": interval.high}
-
-
-def arm_mean(frame, arm, level, log):
-    """Mean of an arm."""
-    value = frame.loc[frame["arm"] == arm, "value"]
-    value = np.log(value[value > 0]) if log else value
-    lower, upper = stats.t.interval(level, len(value) - 1, value.mean(), stats.sem(value))
-    return {"estimate": value.mean(), "se": stats.sem(value), "lower": lower, "upper": upper}
-
-
-def crossover(frame, test, reference, level):
-    """Log ratio of geometric means in a 2x2 crossover: mean of the two sequences' mean differences."""
-    wide = frame.assign(log=np.log(frame["value"])).pivot(index="subject", columns="arm", values="log").dropna()
-    first = frame[frame["period"] == 1].set_index("subject")["arm"].reindex(wide.index) == test
-    groups = [(wide[test] - wide[reference])[where] for where in (first, ~first)]
-    df = sum(map(len, groups)) - 2
-    pooled = sum(((one - one.mean()) ** 2).sum() for one in groups) / df
-    estimate = np.mean([one.mean() for one in groups])
-    se = np.sqrt(pooled * sum(1 / len(one) for one in groups)) / 2
-    half = stats.t.ppf((1 + level) / 2, df) * se
-    return {"estimate": estimate, "se": se, "lower": estimate - half, "upper": estimate + half}
-
-
-def show(name, found, wanted):
-    """Print what was found beside what the run found."""
-    print(name)
-    for outcome, was in wanted.items():
-        same = np.isclose(found[outcome], was, rtol=1e-9, atol=1e-12)
-        print(f"  {outcome:10} {found[outcome]:.12g}  {'as in the run' if same else f'NOT as in the run: {was!r}'}")
-
-
-@CALLS@
 '''

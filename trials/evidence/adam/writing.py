@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from trials.evidence.transport import dataset_json, define, xpt
 from trials.evidence.writing import write_json, write_text
 
 if TYPE_CHECKING:
+    from trials.evidence.answers import Answers
     from trials.evidence.reports.document import Document
     from trials.evidence.table import Table
     from trials.evidence.transport.results import Display
@@ -28,27 +30,29 @@ if TYPE_CHECKING:
 FOLDER = "m5/datasets"
 
 
-def write(study: Study, answers: object, folder: Path) -> None:  # noqa: ARG001 - every part is called like this
+def write(study: Study, answers: Answers | None, folder: Path) -> None:
     """Write the analysis data sets of every example trial, and those of all replicates, below a payload folder.
 
     Each study identifier has ``analysis/adam/datasets`` (transport files, define.xml, reviewer's guide),
     ``analysis/adam/programs`` (of examples), and ``misc`` (Dataset-JSON, ``ars.json``).
     """
+    draft = answers is not None and answers.draft
     for example in study.examples:
-        _example(study, example, folder / FOLDER / example.study.lower())
+        _example(study, example, folder / FOLDER / example.study.lower(), draft=draft)
     name = identifier(study.trial, study.manifest)
     made = replicates(study)
     place = folder / FOLDER / name.lower()
-    _data(made, place, study, name, displays_of_replicates(study), adrg_of_replicates(study, name, made))
+    guide = replace(adrg_of_replicates(study, name, made), draft=draft)
+    _data(made, place, study, name, displays_of_replicates(study), guide)
     write_json(place / "misc" / "ars.json", reporting_event_of_replicates(study, name))
 
 
-def _example(study: Study, example: Example, place: Path) -> None:
+def _example(study: Study, example: Example, place: Path, *, draft: bool) -> None:
     sdtm = tabulated(example)
     made, chosen = tables(example, sdtm), selected(example, sdtm)
     found = results(study, example, chosen)
     guide = adrg(study, example, made, found, selections=chosen, findings=check(made, sdtm))
-    _data(made, place, study, example.study, displays(example, found), guide)
+    _data(made, place, study, example.study, displays(example, found), replace(guide, draft=draft))
     named = treatments(read(example.trial.name))
     for name, text in programs(example, found, chosen, named).items():
         write_text(place / "analysis" / "adam" / "programs" / name, text)
@@ -71,4 +75,4 @@ def _data(
         made, data / "define.xml", when=study.finished, standard="adam", study=name, title=study.trial.title,
         results=shown, documents={"adrg.pdf": "Analysis Data Reviewer's Guide"},
     )  # fmt: skip
-    write_document(guide, data, ("pdf",))
+    write_document(replace(guide, study=name), data, ("pdf",))
