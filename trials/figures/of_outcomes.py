@@ -37,7 +37,7 @@ def power_pictures(result: Result, found: Characteristics) -> Iterator[Picture]:
 
 def _power_words(result: Result, group: Sequence[Analysis]) -> str:
     words = ["Numbered dots: scenarios with 95 % Monte Carlo intervals."]
-    if result.power_curve is not None:
+    if result.power_curve is not None and any(_simulated(result, analysis) is not None for analysis in group):
         words.append(f"Line: {result.power_curve.sizes['replicate']} simulated trials at each value.")
     if any(isinstance(analysis, AverageBioequivalence) for analysis in group):
         words.append("Dashes: exact power by Owen's Q at the pooled within-subject CV.")
@@ -67,6 +67,8 @@ def _simulated(result: Result, analysis: Analysis) -> Curve | None:
     walked = result.power_curve.sel(analysis=analysis.name)
     decided = (walked["decision"] * (1 - walked["failed"])).transpose("value", "replicate").values > 0
     effect = _shown(walked["effect"].values, analysis)
+    if not np.ptp(effect) > 1e-9 * np.abs(effect).max():
+        return None  # the curve is over something that leaves the effect as it is, such as the number of patients
     order = np.argsort(effect)
     band = interval(decided.sum(axis=1), decided.shape[1])[order]
     label = f"simulated, {decided.shape[1]} trials a point"

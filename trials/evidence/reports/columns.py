@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trials.evidence.reports.document import Grid
 from trials.evidence.reports.inline import runs
 
-LONGEST = 24
+LONGEST = 16
 """Characters of a word from which on it may be broken after a stroke, dot or underscore."""
 BREAKS = "/_.,="
 CODE, BOLD = 1.3, 1.1

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from trials.evidence.reports.columns import pieces
 from trials.evidence.reports.document import Bullets, Code, Document, Equation, Figure, Grid, Paragraph
 from trials.evidence.reports.equation_mathml import mathml
 from trials.evidence.reports.flow import Captioned, Heading, Item, flow, headings, marks, source
@@ -79,7 +80,8 @@ def _markup(text: str) -> Any:
     from markupsafe import Markup, escape
 
     def tagged(run: Run) -> str:
-        return _TAGS[run.kind].format(escape(run.text))
+        words = (Markup("<wbr>").join(map(escape, pieces(word))) for word in run.text.split(" "))
+        return _TAGS[run.kind].format(Markup(" ").join(words) if run.kind == "code" else escape(run.text))
 
     return Markup("".join(map(tagged, runs(text))))
 

@@ -20,7 +20,7 @@ class Run:
 
 def runs(text: str) -> tuple[Run, ...]:
     """Runs of a text with ``**bold**`` and `` `code` `` in it; a percent sign stays with its number."""
-    text = _PERCENT.sub("\N{NO-BREAK SPACE}%", text)
+    text = _PERCENT.sub("\N{NO-BREAK SPACE}%", text).replace(" ±", "\N{NO-BREAK SPACE}±")
     found: list[Run] = []
     end = 0
     for match in _MARKED.finditer(text):
