@@ -5,9 +5,10 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from tests.trials.evidence.examples import example
+from tests.trials.evidence.examples import TRIALS, example, told
 from trials.evidence.conformance import check
 from trials.evidence.sdtm import tables
+from trials.evidence.sdtm.plan import read
 from trials.evidence.transport import xpt
 
 WHEN = "2026-01-31T12:34:56Z"
@@ -38,20 +39,27 @@ def records(name, change):
 
 
 def columns(name, change):
-    """Change the variables; those that are renamed keep their values."""
+    """Change the variables."""
 
     def plant(sdtm):
-        old = {column.name: column for column in sdtm[name].columns}
-        made = change(list(old.values()))
-        frame = sdtm[name].frame.rename(columns=RENAMED if change is unknown else {})
-        keys = [key for key in sdtm[name].keys if key in {one.name for one in made}]
-        made_frame = frame[[one.name for one in made]]
-        return sdtm | {name: dataclasses.replace(sdtm[name], columns=made, frame=made_frame, keys=keys)}
+        made = change(list(sdtm[name].columns))
+        frame = sdtm[name].frame[[column.name for column in made]]
+        keys = [key for key in sdtm[name].keys if key in frame]
+        return sdtm | {name: dataclasses.replace(sdtm[name], columns=made, frame=frame, keys=keys)}
 
     return plant
 
 
-RENAMED = {"VSLOBXFL": "VSODD"}
+def called(name, variable, other):
+    """Give a variable another name; it keeps its values."""
+
+    def plant(sdtm):
+        old = sdtm[name]
+        made = [dataclasses.replace(one, name=other) if one.name == variable else one for one in old.columns]
+        frame = old.frame.rename(columns={variable: other})
+        return sdtm | {name: dataclasses.replace(old, columns=made, frame=frame)}
+
+    return plant
 
 
 def without(name):
@@ -76,10 +84,6 @@ def swapped(made):
 
 def dropped(variable):
     return lambda made: [one for one in made if one.name != variable]
-
-
-def unknown(made):
-    return [dataclasses.replace(one, name=RENAMED.get(one.name, one.name)) for one in made]
 
 
 def relabelled(variable):
@@ -121,7 +125,7 @@ SIXTEEN = {
     "end before start": (put("EX", "EXENDTC", 0, "1999-12-31T08:00:00"), "EX", 1, "start and end"),
     "sequence number twice": (put("LB", "LBSEQ", 1, 1.0), "LB", 2, "--SEQ"),
     "order of variables": (columns("VS", swapped), "VS", 0, "order of variables"),
-    "unknown variable": (columns("VS", unknown), "VS", 0, "variables"),
+    "unknown variable": (called("VS", "VSLOBXFL", "VSODD"), "VS", 0, "variables"),
     "lower-case domain": (renamed("VS", "vs"), "vs", 0, "data sets"),
     "another study": (put("EX", "STUDYID", 2, "OTHER"), "EX", 3, "STUDYID"),
     "wrong study day": (put("LB", "LBDY", 1, 5.0), "LB", 2, "study days"),
@@ -169,6 +173,49 @@ def test_every_planted_fault_is_found(sdtm, plants):
 
 def test_there_are_four_and_sixteen():
     assert (len(MISSED_BY_CORE), len(SIXTEEN)) == (4, 16)
+
+
+def twenty(sdtm, name):
+    """The four and the sixteen in the domain of a trial's findings: what is planted, in which data set, which rule."""
+    one = sdtm["DM"].frame["USUBJID"][0]
+    united = ("EX", "EXDOSU") if name in ("FT", "RS") else (name, f"{name}STRESU")
+    return {
+        "sex": (put("DM", "SEX", 3, "X"), "DM", "terminology"),
+        "dose unit": (put("EX", "EXDOSU", 2, "mgg"), "EX", "terminology"),
+        "label": (columns(name, relabelled(f"{name}TEST")), name, "labels"),
+        "no TS": (without("TS"), "TS", "data sets"),
+        "required variable missing": (columns(name, dropped(f"{name}TEST")), name, "variables"),
+        "same keys twice": (put("DM", "USUBJID", 1, one), "DM", "keys"),
+        "subject not in DM": (put(name, "USUBJID", 5, "TT-TEST-E1-SIM9999"), name, "USUBJID"),
+        "no date": (put(name, f"{name}DTC", 1, "2000-13-03"), name, "ISO 8601"),
+        "end before start": (put("EX", "EXENDTC", 0, "1999-12-31T08:00:00"), "EX", "start and end"),
+        "sequence number twice": (put(name, f"{name}SEQ", 1, 1.0), name, "--SEQ"),
+        "order of variables": (columns(name, swapped), name, "order of variables"),
+        "unknown variable": (called(name, "EPOCH", f"{name}ODD"), name, "variables"),
+        "lower-case domain": (renamed(name, name.lower()), name.lower(), "data sets"),
+        "another study": (put("EX", "STUDYID", 2, "OTHER"), "EX", "STUDYID"),
+        "wrong study day": (put(name, f"{name}DY", 1, 5000.0), name, "study days"),
+        "arm not in TA": (put("DM", "ARMCD", 0, "NONE"), "DM", "ARMCD and ARM"),
+        "no unit": (put(*united, 0, ""), united[0], "units"),
+        "text and number differ": (put(name, f"{name}STRESN", 2, 1.5), name, "results"),
+        "unknown epoch": (put(name, "EPOCH", 0, "FOLLOW-UP"), name, "EPOCH"),
+        "visit not in TV": (put(name, "VISITNUM", 3, 99.0), name, "VISITNUM and VISIT and VISITDY"),
+    }
+
+
+QUICK = ("theophylline_bioequivalence", "parkinson_delayed_start")
+
+
+@pytest.mark.parametrize("trial", [pytest.param(one, marks=() if one in QUICK else pytest.mark.slow) for one in TRIALS])
+def test_the_four_and_the_sixteen_are_found_in_every_shipped_trial(trial):
+    one, sdtm = told(trial)
+    name = read(one.trial.name).measurements[one.protocol.measurements[0].name].domain
+    planted = twenty(sdtm, name)
+    assert set(planted) == set(MISSED_BY_CORE) | set(SIXTEEN)
+    assert list(check(sdtm.values())) == []
+    for what, (plant, place, rule) in planted.items():
+        found = check(plant(sdtm).values())
+        assert any((each.data_set, each.rule) == (place, rule) for each in found), (what, [str(each) for each in found])
 
 
 def test_transport_files_are_checked_as_they_are_read(sdtm, tmp_path):

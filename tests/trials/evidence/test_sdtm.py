@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.trials.evidence.examples import STUDY, example
-from trials.compose import conf_dir
+from tests.trials.evidence.examples import STUDY, TRIALS, example, told
 from trials.errors import TrialError
 from trials.evidence.conformance import check
 from trials.evidence.sdtm import clock, tables
@@ -20,17 +19,6 @@ from trials.evidence.sdtm.triage import EXPLAINED, UNTRIED, counted, reported, u
 from trials.evidence.transport import define, xpt
 
 WHEN = "2026-01-31T12:34:56Z"
-TRIALS = sorted(path.stem for path in (conf_dir() / "trial").glob("*.yaml"))
-SIZES = {"antibody_first_in_human": None, "lung_cancer_survival": 200}
-"""Subjects of the examples; the ascending doses have as many as they have."""
-
-
-def told(name, *overrides):
-    """Example, and its SDTM by name."""
-    size = SIZES.get(name, 24)
-    more = ("design.at=[40,80]",) if name == "lung_cancer_survival" else ()
-    one = example(name, *more, *overrides, n=size)
-    return one, {table.name: table for table in tables(one)}
 
 
 @pytest.mark.parametrize("name", TRIALS)
