@@ -68,6 +68,12 @@ def judged(criterion: Criterion, characteristics: Mapping[str, Any]) -> Judged:
     return Judged(criterion, value, mcse, int(found["replicates"]), min(_margin(*one) for one in errors), met)
 
 
+def stated(criterion: Criterion) -> bool:
+    """Whether a criterion says what number it is of, and a limit: in a draft it may not yet."""
+    limits = (criterion.at_least, criterion.at_most)
+    return all((criterion.scenario, criterion.analysis, criterion.characteristic)) and limits != (None, None)
+
+
 def limit(criterion: Criterion) -> str:
     """Limits in words: ``at least 0.9``."""
     parts = [f"at least {_signed(criterion.at_least)}"] if criterion.at_least is not None else []

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from trials.evidence.answers import read
 from trials.evidence.credibility import COMPUTED, assess
 from trials.evidence.criteria import judged
 from trials.evidence.factors import CATEGORIES, FACTORS
+from trials.evidence.reports import write
 from trials.evidence.reports.document import Bullets, Document, Figure, Grid, Paragraph
 from trials.evidence.reports.flow import Captioned, flow, headings
 from trials.evidence.reports.lock import start, verdict
@@ -201,6 +203,20 @@ def test_documents_are_written_where_the_package_wants_them(study, answers, tmp_
 def test_documents_of_one_run_are_the_same_each_time(study, answers, documents):
     again = open_study(study.run)
     assert {name: make(again, answers) for name, (make, _) in DOCUMENTS.items()} == documents
+
+
+def test_a_draft_of_the_untouched_template_says_not_given_and_judges_nothing(study, tmp_path):
+    template = Path(__file__).parents[3] / "conf" / "evidence" / "template.yaml"
+    blank = read(template, draft=True, trial=study.trial)
+    assert len(blank.missing) > 90
+    for name, (make, _) in DOCUMENTS.items():
+        words = text(make(study, blank))
+        assert "**not given**" in words, name
+        assert "0 of 0" not in words, name
+        assert "criterion is met" not in words, name
+    write_assessment(study, blank, tmp_path)
+    assert json.loads((tmp_path / "model" / "assessment-table.json").read_text())["criteria"] == []
+    assert write(make(study, blank), tmp_path)
 
 
 # ---- words for readers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trials.evidence.reports import characteristics
 from trials.evidence.reports import model_sections as model
 from trials.evidence.reports import trial_sections as trial
-from trials.evidence.reports.assessment import assessed, context_of_use, criteria_found, judged_all
+from trials.evidence.reports.assessment import assessed, context_of_use, criteria_found, judged_all, tally
 from trials.evidence.reports.content import MANIFEST, document, pictures, said
 from trials.evidence.reports.document import Block, Bullets, Code, Document, Grid, Paragraph, Section, Trace
 from trials.evidence.reports.fit_sections import fit
@@ -74,9 +74,9 @@ def _executive(study: Study, answers: Answers) -> list[Block]:
         Paragraph(f"**Question.** {said(answers.question)}"),
         Paragraph(
             f"{study.manifest['replicates']:,} trials were simulated under each of {len(study.trial.scenarios)} "
-            f"scenarios. {sum(one.met for one in found)} of {len(found)} technical criteria are met:"
+            f"scenarios. {tally(found)}{':' if found else '.'}"
         ),
-        Bullets(listed),
+        *([Bullets(listed)] if listed else []),
         *trial.shortfall(study, answers),
         Paragraph(f"**Conclusion of the reviewer.** {said(answers.verdict.statement)}"),
     ]
@@ -85,7 +85,7 @@ def _executive(study: Study, answers: Answers) -> list[Block]:
 def _objectives(study: Study, answers: Answers) -> list[Block]:
     return [
         Paragraph("To find out, for each of these, what the trial would do under every scenario:"),
-        Bullets([one.statement for one in answers.criteria]),
+        Bullets([said(one.statement) for one in answers.criteria] or [said(None)]),
         Paragraph(f"Scenarios: {', '.join(f'`{one.name}`' for one in study.trial.scenarios)}."),
     ]
 
@@ -100,8 +100,9 @@ def _deviations(answers: Answers) -> list[Block]:
 
 
 def _conclusions(study: Study, answers: Answers) -> list[Block]:
-    missed = [one.criterion.name for one in judged_all(study, answers) if not one.met]
-    met = f"These criteria are not met: {', '.join(missed)}." if missed else "Every technical criterion is met."
+    found = judged_all(study, answers)
+    missed = ", ".join(f"`{one.criterion.name}`" for one in found if not one.met)
+    met = f"{tally(found)}{f'; not met: {missed}' if missed else ''}."
     return [
         Paragraph(met),
         Paragraph(f"**Adequacy for the context of use.** {said(answers.verdict.statement)}"),

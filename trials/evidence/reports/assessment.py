@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trials.evidence.criteria import Judged, judged, limit
+from trials.evidence.criteria import Judged, judged, limit, stated
 from trials.evidence.reports.content import ANSWERS, NOT_GIVEN, people, said, trace
 from trials.evidence.reports.document import Block, Bullets, Grid, Paragraph, Trace
+from trials.evidence.reports.naming import characteristic
 from trials.report_tables import plain, with_error
 
 if TYPE_CHECKING:
@@ -18,8 +20,15 @@ BY_PEOPLE = Trace(ANSWERS, "all", "judgement of the people named on the first pa
 
 
 def judged_all(study: Study, answers: Answers) -> list[Judged]:
-    """Every criterion with what the run found."""
-    return [judged(criterion, study.characteristics) for criterion in answers.criteria]
+    """Every criterion that is stated, with what the run found."""
+    return [judged(criterion, study.characteristics) for criterion in answers.criteria if stated(criterion)]
+
+
+def tally(outcomes: Sequence[Judged]) -> str:
+    """How many criteria are met, as the beginning of a sentence; of none that nobody stated any."""
+    if not outcomes:
+        return f"Technical criteria: {NOT_GIVEN}; none are met"
+    return f"{sum(one.met for one in outcomes)} of {len(outcomes)} technical criteria are met"
 
 
 def planning(answers: Answers) -> Grid:
@@ -47,8 +56,7 @@ def _context(answers: Answers) -> list[tuple[str, str]]:
 def assessed(study: Study, answers: Answers) -> Grid:
     """The whole table: planning, evaluation and outcome."""
     outcomes = judged_all(study, answers)
-    met = sum(one.met for one in outcomes)
-    evaluation = f"{met} of {len(outcomes)} technical criteria are met; {_unmet(outcomes)}"
+    evaluation = f"{tally(outcomes)}; {_unmet(outcomes)}" if outcomes else NOT_GIVEN
     rows = [
         *_question(answers),
         *_levels(answers),
@@ -91,7 +99,8 @@ def _levels(answers: Answers) -> list[tuple[str, str, str]]:
 
 
 def _plans(answers: Answers) -> list[tuple[str, str, str]]:
-    listed = " ".join(f"({n}) {one.statement.rstrip('.')}: {limit(one)}." for n, one in enumerate(answers.criteria, 1))
+    known = [one for one in answers.criteria if stated(one)]
+    listed = " ".join(f"({n}) {said(one.statement).rstrip('.')}: {limit(one)}." for n, one in enumerate(known, 1))
     return [
         ("Technical criteria (2.2.1)", "", listed or NOT_GIVEN),
         ("Appropriateness (2.2.2)", "", said(answers.appropriateness)),
@@ -120,10 +129,12 @@ def criteria_planned(answers: Answers) -> Grid:
     """The criteria with their reasons."""
     rows = [
         (
-            f"`{one.name}`",
-            one.statement,
-            f"{one.characteristic} of {one.analysis} under {one.scenario}: {limit(one)}",
-            one.why,
+            f"`{one.name}`" if one.name else NOT_GIVEN,
+            said(one.statement),
+            f"{characteristic(one.characteristic)} of `{one.analysis}` under `{one.scenario}`: {limit(one)}"
+            if stated(one)
+            else NOT_GIVEN,
+            said(one.why),
         )
         for one in answers.criteria
     ]
@@ -134,10 +145,12 @@ def criteria_planned(answers: Answers) -> Grid:
 def criteria_found(study: Study, answers: Answers) -> list[Block]:
     """The criteria with what was found, and what the Monte Carlo error means for them."""
     outcomes = judged_all(study, answers)
+    if not outcomes:
+        return [Paragraph(f"Technical criteria: {NOT_GIVEN}.")]
     rows = [
         (
             f"`{one.criterion.name}`",
-            one.criterion.statement,
+            said(one.criterion.statement),
             limit(one.criterion),
             with_error(one.value, one.mcse),
             _margin(one),

@@ -19,7 +19,7 @@ SIDES = 2.5
 def shares(grid: Grid, room: float) -> tuple[float, ...]:
     """Relative widths of the columns of `grid` on a line of `room` letters; none when it needs less than the line."""
     columns = list(zip(grid.head, *grid.rows, strict=True))
-    least = [max(_word(head) * BOLD, *map(_word, column)) + SIDES for head, *column in columns]
+    least = [max([_word(head) * BOLD, *map(_word, column)]) + SIDES for head, *column in columns]
     if grid.widths:
         return tuple(_stated(grid.widths, least, room))
     natural = [max(map(_line, column)) + SIDES for column in columns]

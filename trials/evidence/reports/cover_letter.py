@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trials.evidence.checking import ROLES
-from trials.evidence.reports.assessment import judged_all
+from trials.evidence.reports.assessment import judged_all, tally
 from trials.evidence.reports.content import document, people, said, study_id
 from trials.evidence.reports.document import Block, Bullets, Document, Grid, Paragraph, Section
 from trials.evidence.reports.trial_sections import shortfall
@@ -43,7 +43,6 @@ def cover_letter(study: Study, answers: Answers) -> Document:
 
 def _purpose(study: Study, answers: Answers) -> list[Block]:
     outcomes = judged_all(study, answers)
-    met = sum(one.met for one in outcomes)
     return [
         Paragraph(f"Re: {study.trial.title}, simulated study {study_id(study)}"),
         Paragraph(
@@ -53,7 +52,7 @@ def _purpose(study: Study, answers: Answers) -> list[Block]:
         Paragraph(f"**Question.** {said(answers.question)}"),
         Paragraph(f"**Purpose.** {said(answers.context.role)}"),
         Paragraph(
-            f"**Result.** {met} of {len(outcomes)} technical criteria are met on {study.manifest['replicates']:,} "
+            f"**Result.** {tally(outcomes)} on {study.manifest['replicates']:,} "
             f"simulated trials under each of {len(study.trial.scenarios)} scenarios; section 2 of the summary has "
             f"them. The reviewer's conclusion: {said(answers.verdict.statement)}"
         ),

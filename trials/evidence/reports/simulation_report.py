@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trials.effects import effect
 from trials.evidence.reports import characteristics
 from trials.evidence.reports import trial_sections as trial
-from trials.evidence.reports.assessment import criteria_found, judged_all
+from trials.evidence.reports.assessment import criteria_found, judged_all, tally
 from trials.evidence.reports.content import MANIFEST, OUTCOMES, document, pictures, said
 from trials.evidence.reports.document import Block, Code, Document, Grid, Paragraph, Section, Trace
 from trials.evidence.reports.missing import not_given
@@ -59,11 +59,11 @@ def simulation_report(study: Study, answers: Answers) -> Document:
 
 def _summary(study: Study, answers: Answers) -> Paragraph:
     found = judged_all(study, answers)
-    met, failed = sum(one.met for one in found), int(study.outcomes["failed"].sum())
+    failed = int(study.outcomes["failed"].sum())
     return Paragraph(
         f"{study.manifest['replicates']:,} trials of {study.trial.protocol.design.n:,} virtual subjects were simulated "
         f"under each of {len(study.trial.scenarios)} scenarios and analysed as planned; {failed} analyses failed. "
-        f"{met} of {len(found)} technical criteria are met."
+        f"{tally(found)}."
     )
 
 

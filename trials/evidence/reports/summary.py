@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trials.evidence.reports import characteristics
 from trials.evidence.reports import trial_sections as trial
-from trials.evidence.reports.assessment import assessed, criteria_found, judged_all
+from trials.evidence.reports.assessment import assessed, criteria_found, judged_all, tally
 from trials.evidence.reports.content import document, pictures, said
 from trials.evidence.reports.document import Block, Document, Paragraph, Section
 from trials.evidence.reports.missing import not_given
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 def summary(study: Study, answers: Answers) -> Document:
     """The summary of a package."""
     outcomes = judged_all(study, answers)
-    met = sum(one.met for one in outcomes)
     missed = [one.criterion.statement for one in outcomes if not one.met]
     answer: list[Block] = [
         Paragraph(f"**Question.** {said(answers.question)}"),
@@ -28,10 +27,7 @@ def summary(study: Study, answers: Answers) -> Document:
             f"{len(study.trial.scenarios)} scenarios, each time with new virtual subjects, and analysed as planned."
         ),
         *trial.shortfall(study, answers),
-        Paragraph(
-            f"**Answer.** {met} of {len(outcomes)} technical criteria are met."
-            + (f" Not met: {' '.join(missed)}" if missed else "")
-        ),
+        Paragraph(f"**Answer.** {tally(outcomes)}." + (f" Not met: {' '.join(missed)}" if missed else "")),
         Paragraph(f"**Conclusion of the reviewer.** {said(answers.verdict.statement)}"),
         characteristics.answer(study),
         Paragraph(f"**Limits.** {study.trial.limits}")
