@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from trials.bag import (
     BAGIT,
@@ -32,9 +34,14 @@ from trials.bag import (
 )
 from trials.errors import TrialError
 from trials.evidence.assembling import PARTS, Part, assemble
+from trials.manifest import versions
 from trials.trust import audit
 from trials.trust.enclosure import HEAD, labelled, note_packaged, write_handout, write_log
+from trials.trust.rerun import TOLERANCE
 from trials.verification import check, read_manifest
+
+if TYPE_CHECKING:
+    from trials.evidence.study import Study
 
 type Progress = Callable[[str, int, int], None]
 
@@ -119,9 +126,24 @@ def _make(folder: Path, run: Path, wish: Wish, parts: Sequence[Part], progress: 
     from trials.evidence.study import open_study
 
     study = open_study(run)
+    _refuse_other(study)
     answers = read(wish.evidence or study.trial.name, draft=wish.draft, trial=study.trial)
     assemble(study, answers, folder, parts, options={"core": wish.core}, progress=progress)
     return {STATUS: DRAFT} if answers.draft else {}
+
+
+def _refuse_other(study: Study) -> None:
+    """Refuse a run whose example trials come out otherwise here: their data would not be those of its outcomes."""
+    from trials.evidence.verifying import repeated
+
+    for one in repeated(study):
+        if not np.isclose(one.again, one.stored, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+            made, here = study.manifest["versions"]["trialtwin"], versions()["trialtwin"]
+            raise TrialError(
+                f"package: {one.scenario}, replicate {one.replicate}, simulated again, gives {one.again!r} for "
+                f"{one.analysis}, and the run has {one.stored!r}: it was made by other code (trialtwin {made}; this is "
+                f"{here}). Package it with the version that made it, or run the trial again"
+            )
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from trials.trust.fixity import payload_findings, tag_findings
 from trials.trust.inspecting import log_findings, signatures
 from trials.trust.keys import PublicKey
 from trials.trust.releasing import REJECTED, RELEASED
+from trials.trust.remade import Remade
 from trials.trust.rerun import Rerun
 from trials.trust.run_folder import FOLDER_MANIFEST, check, read_manifest
 from trials.trust.signature import Signature
@@ -53,7 +54,8 @@ def verify(folder: str | Path, *, rerun: int = 0, seed: int = 0, wanted: Wanted 
     folder
         Folder of the package.
     rerun
-        Replicates of each scenario that are simulated again and compared bit for bit.
+        Replicates of each scenario that are simulated again and compared bit for bit; with any, data sets of example
+        trials are made again and compared too.
     seed
         Which replicates these are follows from it.
     wanted
@@ -71,7 +73,7 @@ def verify(folder: str | Path, *, rerun: int = 0, seed: int = 0, wanted: Wanted 
         )
     outcomes = [*_fixity(bag, wanted or Wanted())]
     unchanged = all(outcome.state != "failed" for outcome in outcomes)
-    checks: tuple[Check | Rerun, ...] = (*CHECKS, Rerun(rerun, seed))
+    checks: tuple[Check | Rerun | Remade, ...] = (*CHECKS, Rerun(rerun, seed), Remade(rerun > 0))
     outcomes += [each(bag) if unchanged else each.undone(UNCHANGED) for each in checks]
     findings = tuple(finding for outcome in outcomes for finding in outcome.findings)
     return Report(bag, (*tags(bag), *payload(bag), *signed(bag)), findings, tuple(outcomes))

@@ -160,6 +160,26 @@ def test_unfinished_run_is_refused(run_folder, tmp_path):
     assert not (tmp_path / "bag").exists()
 
 
+def test_a_run_of_other_code_is_refused(monkeypatch):
+    """Data of example trials that are not those of the outcomes would be no evidence of anything."""
+    from types import SimpleNamespace
+
+    from trials.evidence.verifying import Repeated
+    from trials.packaging import _refuse_other
+
+    study = SimpleNamespace(manifest={"versions": {"trialtwin": "0.1.0"}})
+    for again, refused in ((0.5, False), (0.5 + 1e-9, False), (0.51, True), (float("nan"), True)):
+        rows = (Repeated("null", 3, "auc", 0.5, again),)
+        monkeypatch.setattr("trials.evidence.verifying.repeated", lambda _, rows=rows: rows)
+        if refused:
+            with pytest.raises(
+                TrialError, match=r"null, replicate 3, .* made by other code \(trialtwin 0\.1\.0; this is"
+            ):
+                _refuse_other(study)
+        else:
+            _refuse_other(study)
+
+
 @pytest.mark.parametrize("change", ["edit", "add", "remove"])
 def test_changed_run_is_refused_and_nothing_is_left(run_folder, tmp_path, change):
     path = run_folder / "characteristics.json"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from trials.bag import AUDIT, DATA, RUN
+from trials.bag import AUDIT, DATA, RUN, digest
 from trials.errors import TrialError
+from trials.protocol import WHERE, canonical
 from trials.trust.finding import Finding
 
 type Where = tuple[str, ...]
@@ -17,6 +19,7 @@ type Values = tuple[float | None, ...]
 
 VALUES = ("value", "mcse", "replicates")
 CHARACTERISTICS = "data/simulation/operating-characteristics.csv"
+POSTERIOR, REPEAT = "data/model/posterior.nc", "data/validation/reproduce.sh"
 
 
 def copies(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
@@ -45,6 +48,24 @@ def numbers(bag: Path, _: Sequence[Path]) -> Iterator[Finding]:
         if said.get(where) != wanted.get(where):
             message = f"says {said.get(where)}, the run {wanted.get(where)}"
             yield Finding(f"{CHARACTERISTICS} {' '.join(where)}", message)
+
+
+def settings(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
+    """Compare the resolved configuration, the posterior and the script that repeats the run with the run."""
+    import yaml
+
+    (path,) = paths
+    digests = json.loads((bag / RUN / "manifest.json").read_bytes())["digests"]
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    got = sha256(canonical({key: value for key, value in config.items() if key not in WHERE}).encode()).hexdigest()
+    if got != digests["config"]:
+        yield Finding(_name(bag, path), f"is another configuration: digest {got[:12]}…, the run's {digests['config']}")
+    own, copy = bag / RUN / "posterior.nc", bag / POSTERIOR
+    if own.is_file() != copy.is_file() or (own.is_file() and digest(own, "sha256") != digest(copy, "sha256")):
+        yield Finding(POSTERIOR, "is not the posterior of the run")
+    script = (bag / REPEAT).read_text(encoding="utf-8").splitlines()
+    if f"wanted={digests['outcomes']}" not in script:
+        yield Finding(REPEAT, "wants other outcomes than those of the run")
 
 
 def identifiers(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:

@@ -92,6 +92,8 @@ CHECKS: tuple[Check, ...] = (
           f"{HERE}.agreement:copies"),
     Check("numbers", "the tables of characteristics hold the numbers of the run", "data/simulation/*.csv",
           f"{HERE}.agreement:numbers"),
+    Check("settings", "configuration, posterior and the script that repeats the run are those of the run",
+          "data/provenance/config-resolved.yaml", f"{HERE}.agreement:settings"),
     Check("tabulations", "SDTM conforms to its standard, or the guide says why not",
           "data/m5/datasets/*/tabulations/sdtm/*.xpt", f"{HERE}.conforming:tabulations", "conformance"),
     Check("analysis data", "ADaM conforms to its standard and to the SDTM it was made from",

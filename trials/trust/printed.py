@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,14 +77,19 @@ def _named(text: str) -> str:
 
 
 def criteria(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
-    """Compare what the assessment table says of each criterion with the characteristics of the run."""
+    """Judge each criterion of the assessment table again by the characteristics of the run."""
+    from trials.evidence.answers import Criterion
+    from trials.evidence.criteria import judged
+
+    fields = {field.name for field in dataclasses.fields(Criterion)}
     found = json.loads((bag / RUN / "characteristics.json").read_bytes())
     for path in paths:
         for one in json.loads(path.read_bytes())["criteria"]:
-            entry = found[one["scenario"]][one["analysis"]][one["characteristic"]]
-            if one["value"] != entry["value"]:
-                where = f"{path.relative_to(bag).as_posix()} {one['name']}"
-                yield Finding(where, f"says {one['value']!r}, the run {entry['value']!r}")
+            again = judged(Criterion(**{name: value for name, value in one.items() if name in fields}), found)
+            for name in ("value", "mcse", "replicates", "met"):
+                if one[name] != getattr(again, name):
+                    where = f"{path.relative_to(bag).as_posix()} {one['name']}"
+                    yield Finding(where, f"says {name} {one[name]!r}, the run {getattr(again, name)!r}")
 
 
 def _differences(

@@ -9,7 +9,9 @@ import yaml
 
 from trials.evidence.provenance.distributions import installed
 from trials.evidence.writing import write_text
+from trials.manifest import source_digest
 from trials.protocol import WHERE
+from trials.trust.remade import CODE
 
 if TYPE_CHECKING:
     from trials.evidence.study import Study
@@ -72,4 +74,4 @@ def state(study: Study) -> str:
         "uncommitted changes": changed,
         "sha256 of all source files (engine, cohorts, trials)": study.manifest["digests"]["code"],
     }
-    return "\n".join(f"{name}: {value}" for name, value in rows.items())
+    return "\n".join([*(f"{name}: {value}" for name, value in rows.items()), f"{CODE}{source_digest()}"])

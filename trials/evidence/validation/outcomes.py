@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trials.evidence.study import Study
 
 CRATE = "RO-Crate"
-LATER = (CRATE, "run", "copies", "numbers")
+LATER = (CRATE, "label", "run", "copies", "numbers")
 """Checks that need the whole package, or that compare its parts: `trialtwin verify` makes them."""
 TIMES = ("seconds", "time", "runtime")
 

@@ -14,6 +14,11 @@ from typing import Any
 
 from trials.trust.finding import Finding
 
+DESCRIPTOR = ("@type", "about", "conformsTo")
+ROOT = ("@type", "name", "description", "datePublished", "license", "conformsTo", "mainEntity", "mentions", "hasPart")
+FILE = ("@type", "name", "encodingFormat", "contentSize")
+"""What RO-Crate 1.1 and Workflow Run Crate 0.5 ask of the descriptor, of the root and, as we write them, of files."""
+
 
 def dataset_json(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
     """Dataset-JSON 1.1: its fields, and rows as long as there are columns, as many as it says."""
@@ -63,13 +68,29 @@ def ars(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
 
 
 def usdm(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
-    """USDM 4.0: the fields, and no identifier of a class twice."""
+    """USDM 4.0: the fields of every class, no identifier of a class twice, and what is referred to is there."""
+    wanted = _schema("usdm")["$defs"]["classes"]
     for path in paths:
         found = json.loads(path.read_bytes())
         ids = [(one["instanceType"], one["id"]) for one in _objects(found) if "id" in one and "instanceType" in one]
         twice = sorted({each for each in ids if ids.count(each) > 1})
         faults = [*_faults("usdm", found), *(f"{kind} {one} stands twice" for kind, one in twice)]
+        known = {one for _, one in ids}
+        for one in _objects(found):
+            kind, place = one.get("instanceType"), f"{one.get('instanceType')} {one.get('id')}"
+            lacking = sorted(set(wanted.get(kind, {"required": ()})["required"]) - set(one))
+            faults += [f"{place} lacks {', '.join(lacking)}"] if lacking else []
+            faults += [f"{place} refers to {each}, which is not there" for each in _referred(one) if each not in known]
         yield from (Finding(_name(bag, path), fault) for fault in faults)
+
+
+def _referred(one: dict[str, Any]) -> Iterator[str]:
+    """Identifiers that an instance of USDM names in its fields."""
+    for name, value in one.items():
+        if name.endswith("Id") and value is not None:
+            yield str(value)
+        elif name.endswith("Ids"):
+            yield from map(str, value)
 
 
 def biocompute(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
@@ -97,6 +118,9 @@ def crate(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
     if len(entities) != len(graph) or "./" not in entities or "ro-crate-metadata.json" not in entities:
         yield Finding(name, "lacks its root or its descriptor, or describes something twice")
         return
+    for what, wanted in ((path.name, DESCRIPTOR), ("./", ROOT)):
+        if lacking := [each for each in wanted if not entities[what].get(each)]:
+            yield Finding(name, f"{what} lacks {', '.join(lacking)}")
     listed = {each["@id"] for each in entities["./"].get("hasPart", ())}
     for each in payload(bag):
         inside = each.removeprefix("data/")
@@ -105,8 +129,14 @@ def crate(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
             continue
         if about is None or inside not in listed:
             yield Finding(each, f"is not listed in {name}")
-        elif about.get("sha256", about.get("identifier")) != digest(bag / each, "sha256"):
+        elif about.get("sha256") != digest(bag / each, "sha256"):
             yield Finding(each, f"has another digest than {name} says")
+        elif lacking := [field for field in FILE if not about.get(field)]:
+            yield Finding(name, f"{inside} lacks {', '.join(lacking)}")
+    for each in graph:
+        for one in _objects({key: value for key, value in each.items() if key != "@id"}):
+            if set(one) == {"@id"} and one["@id"] not in entities and not one["@id"].startswith("http"):
+                yield Finding(name, f"{each['@id']} refers to {one['@id']}, which is not described")
     for gone in sorted(each for each in listed if not (bag / "data" / each).exists()):
         yield Finding(name, f"lists {gone}, which is not there")
 
@@ -135,10 +165,14 @@ def _faults(form: str, value: object) -> Iterator[str]:
     """First faults of a file against one of the schemas here."""
     from jsonschema import Draft202012Validator
 
-    schema = json.loads(files("trials.trust.forms").joinpath(f"{form}.schema.json").read_bytes())
-    for number, fault in enumerate(Draft202012Validator(schema).iter_errors(value)):
+    for number, fault in enumerate(Draft202012Validator(_schema(form)).iter_errors(value)):
         if number < 5:
             yield f"{'/'.join(map(str, fault.absolute_path)) or 'file'}: {fault.message[:200]}"
+
+
+def _schema(form: str) -> Any:
+    """One of the schemas here."""
+    return json.loads(files("trials.trust.forms").joinpath(f"{form}.schema.json").read_bytes())
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
