@@ -73,7 +73,7 @@ def verify(folder: str | Path, *, rerun: int = 0, seed: int = 0, wanted: Wanted 
         )
     outcomes = [*_fixity(bag, wanted or Wanted())]
     unchanged = all(outcome.state != "failed" for outcome in outcomes)
-    checks: tuple[Check | Rerun | Remade, ...] = (*CHECKS, Rerun(rerun, seed), Remade(rerun > 0))
+    checks: tuple[Check | Rerun | Remade, ...] = (*CHECKS, Remade(rerun > 0), Rerun(rerun, seed))
     outcomes += [each(bag) if unchanged else each.undone(UNCHANGED) for each in checks]
     findings = tuple(finding for outcome in outcomes for finding in outcome.findings)
     return Report(bag, (*tags(bag), *payload(bag), *signed(bag)), findings, tuple(outcomes))

@@ -60,6 +60,8 @@ class Remade:
 
         try:
             other = differences(read_manifest(bag / RUN))
+            if not packaged_by(bag):
+                return Outcome(self.name, self.what, "absent", "the package does not say which code made it")
             if packaged_by(bag) != source_digest():
                 other = ["the program's code", *(each for each in other if each != "the program's code")]
             if other:
