@@ -1,5 +1,6 @@
 """Figures: that they show the numbers they were given, are the same bytes twice, and leave matplotlib alone."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import xarray as xr
 import cohorts
 from engine.dosing.regimen import Regimen
 from engine.models.loading import load_model
-from trials.figures import forest, posterior, power, style, whatif
+from trials.figures import forest, of_outcomes, posterior, power, style, whatif
 from trials.figures.example import Group, Profiles, Ratios, Target, crossover, distributions, responses
 from trials.figures.gallery import draw
 from trials.figures.of_example import by_arm
@@ -177,6 +178,23 @@ def test_power_of_a_result_has_its_shares_and_curve(synthetic, synthetic_charact
         assert np.isclose(drawn.astype(float), share).any()
     exact = any("within-subject CV" in text for text in texts(figure))
     assert exact == (synthetic.power_curve is not None)
+
+
+def test_power_over_what_leaves_the_effect_alone_has_its_own_axis(synthetic, synthetic_characteristics):
+    """A curve over the number of patients would be a vertical line over effects."""
+    assert "curve" not in {picture.name for picture in draw(synthetic)}
+    if synthetic.power_curve is None:
+        return
+    walked = synthetic.power_curve.copy(deep=True)
+    walked["effect"][:] = 0.05
+    pictures = {one.name: one.figure for one in of_outcomes.power_pictures(
+        dataclasses.replace(synthetic, power_curve=walked), synthetic_characteristics)}  # fmt: skip
+    name = synthetic.trial.protocol.analyses[0].name
+    (line,) = [line for line in pictures["curve"].axes[0].get_lines() if len(line.get_xdata()) == walked.sizes["value"]]
+    np.testing.assert_allclose(line.get_xdata(), walked["value"].values)
+    shares = walked["decision"].sel(analysis=name).mean("replicate").values
+    np.testing.assert_allclose(line.get_ydata(), shares)
+    assert not any("simulated trials a point" in text for text in texts(pictures["power"]))
 
 
 def test_forest_draws_what_there_is():

@@ -33,6 +33,34 @@ def power_pictures(result: Result, found: Characteristics) -> Iterator[Picture]:
         figure = power([_panel(result, found, analysis) for analysis in group], _axis(result, group))
         name = "power" if scale == deciding[0].scale else f"power_{scale.replace('-', '_')}"
         yield Picture(name, "Power against the true effect", _power_words(result, group), figure)
+    yield from _along(result, deciding)
+
+
+def _along(result: Result, deciding: Sequence[Analysis]) -> Iterator[Picture]:
+    """Power over what the power curve varies, where that leaves the true effect as it is: the number of patients."""
+    source = result.power_curve
+    if source is None or not deciding or any(_simulated(result, analysis) is not None for analysis in deciding):
+        return
+    values, count = np.asarray(source["value"].values, dtype=np.float64), source.sizes["replicate"]
+    panels = []
+    for analysis in deciding:
+        decided = _decided(source.sel(analysis=analysis.name))
+        band = interval(decided.sum(axis=1), count)
+        curve = Curve(f"{count} simulated trials a point", values, decided.mean(axis=1), band=(band[:, 0], band[:, 1]))
+        panels.append(Panel(analysis.name, (), (curve,)))
+    label = str(source.attrs.get("label") or source.attrs.get("parameter", "value"))
+    words = f"Line and band: {count} simulated trials at each value with 95 % Monte Carlo intervals."
+    yield Picture(
+        "curve", f"Power: {label.lower()}", words, power(panels, EffectAxis(label, (), ratio=False, alpha=None))
+    )
+
+
+def _decided(walked: xr.Dataset) -> NDArray[np.bool_]:
+    """Which trials of the power curve declare a success (value, replicate); failed replicates decide nothing."""
+    decided: NDArray[np.bool_] = (walked["decision"] * (1 - walked["failed"])).transpose(
+        "value", "replicate"
+    ).values > 0
+    return decided
 
 
 def _power_words(result: Result, group: Sequence[Analysis]) -> str:
@@ -65,7 +93,7 @@ def _simulated(result: Result, analysis: Analysis) -> Curve | None:
     if result.power_curve is None:
         return None
     walked = result.power_curve.sel(analysis=analysis.name)
-    decided = (walked["decision"] * (1 - walked["failed"])).transpose("value", "replicate").values > 0
+    decided = _decided(walked)
     effect = _shown(walked["effect"].values, analysis)
     if not np.ptp(effect) > 1e-9 * np.abs(effect).max():
         return None  # the curve is over something that leaves the effect as it is, such as the number of patients

@@ -159,4 +159,4 @@ def _key(panels: Sequence[Panel], numbers: Mapping[str, int]) -> str:
     curves = {curve.label: curve for panel in panels for curve in panel.curves}
     words = [f"{'line and band' if curve.band is not None else 'dashes'}: {label}" for label, curve in curves.items()]
     below = "   ".join([*words, "simulated, virtual subjects"])
-    return f"scenarios (95 % Monte Carlo bars): {scenarios}\n{below}"
+    return f"scenarios (95 % Monte Carlo bars): {scenarios}\n{below}" if numbers else below

@@ -132,6 +132,9 @@ PICTURES: tuple[tuple[str, str, str, Trace], ...] = (
      "power against the true effect with the scenarios as numbered dots",
      Trace(CHARACTERISTICS, "characteristic = power or type_1_error", "Wilson interval of the share of replicates",
            "trials.figures.power")),
+    ("curve", "Power over the parameter of the power curve, with 95 % Monte Carlo intervals.",
+     "power as a line with its band against the parameter that was varied, one panel an analysis",
+     Trace("simulation/run", "the power curve", "Wilson interval of the share of replicates", "trials.figures.power")),
     ("characteristics", "Operating characteristics of every scenario and analysis with 95 % Monte Carlo intervals; "
     "dashes "
      "mark nominal values.",

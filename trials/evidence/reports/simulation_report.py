@@ -30,7 +30,10 @@ def simulation_report(study: Study, answers: Answers) -> Document:
             "Operating characteristics",
             [],
             [
-                Section("Decisions", [characteristics.decisions(study), *pictures(study, "power", "characteristics")]),
+                Section(
+                    "Decisions",
+                    [characteristics.decisions(study), *pictures(study, "power", "curve", "characteristics")],
+                ),
                 Section("Effects", characteristics.effects(study)),
                 Section(
                     "Size, duration, stopping",
