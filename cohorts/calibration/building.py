@@ -1,6 +1,6 @@
 """A population as a PyMC model: the only place where random variables are made."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,8 +9,14 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from cohorts.calibration.data import IndividualData, covariate_values, individual_data
-from cohorts.calibration.deviations import Orders, between_subjects, check_centring
-from cohorts.calibration.people import PLACES, changing, sharing, told_apart
+from cohorts.calibration.deviations import (
+    Orders,
+    Variables,
+    about_classes,
+    between_subjects,
+    check_centring,
+)
+from cohorts.calibration.people import PLACES, changing, sharing, told_apart, within
 from cohorts.calibration.rows import Measurements, measurements
 from cohorts.covariates.base import CovariateModel
 from cohorts.covariates.given import Categorical, Covariate, Measured
@@ -58,12 +64,14 @@ def build(
         values = population_level(population, occasions=occasions is not None)
         covariates = _drawn(population, model) if data is None else _given(population, data)
         people = _People(population, values, covariates, occasions, data, len(model.coords["subject"]))
-        deviations = people.deviations(_weights(population, weights), orders or {})
-        if population.mixtures and measured and predict is not None and data is not None:
-            _marginal(people, deviations, measured, predict)
+        centring = _Centring(_weights(population, weights), orders or {})
+        if population.mixtures and measured and predict is not None:
+            _marginal(people, centring, measured, predict)
             return model
         if population.mixtures:
             covariates = covariates | {m.name: _classes(m, values) for m in population.mixtures}
+        deviations = people.deviations(centring, covariates, Variables())
+        deviations["z"] |= _named(deviations["z"], centring.weights)
         parameters = people.named(people.individuals(deviations, covariates))
         if predict is not None and measured:
             predicted = predict(parameters)
@@ -215,6 +223,19 @@ def _shares(m: Mixture, values: Mapping[str, Any]) -> list[Any]:
     return m.shares(tuple(values[name] for name in m.names))
 
 
+def _named(z: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Deviations that are no variables of the model themselves, under their names in it."""
+    return {name: pm.Deterministic(f"z_{name}", v, dims="subject") for name, v in z.items() if name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class _Centring:
+    """How far patients' deviations are centred by parameter, and the orders in which those of blocks are drawn."""
+
+    weights: Mapping[str, Any]
+    orders: Orders
+
+
 @dataclass(frozen=True, slots=True)
 class _People:
     """Whose parameters are worked out, and from what."""
@@ -226,7 +247,9 @@ class _People:
     data: IndividualData | None
     count: int
 
-    def deviations(self, weights: Mapping[str, Any], orders: Orders) -> dict[str, dict[str, Any]]:
+    def deviations(
+        self, centring: _Centring, covariates: Mapping[str, Any], variables: Variables
+    ) -> dict[str, dict[str, Any]]:
         """Standard normal deviations by parameter: ``z`` of patients, ``k`` of occasions, of sites and studies."""
         made: dict[str, dict[str, Any]] = {}
         shifts: dict[str, Any] = {}
@@ -235,15 +258,23 @@ class _People:
             names = sharing(self.population, kind)
             if names:
                 where = np.zeros(self.count, dtype=np.intp) if self.data is None else self.data.places(kind)[1]
-                made[kind] = {name: pm.Normal(f"{letter}_{name}", dims=kind)[where] for name in names}
+                made[kind] = {name: variables.normal(f"{letter}_{name}", dims=kind)[where] for name in names}
                 for name, d in made[kind].items():
                     shifts[name] = shifts.get(name, 0.0) + self.values[f"tau_{kind}_{name}"] * d
         made["z"] = between_subjects(
-            self.population, self.values, self.covariates, weights, shifts, orders=orders, resolved=told, xp=pt
+            self.population,
+            self.values,
+            covariates,
+            centring.weights,
+            shifts,
+            orders=centring.orders,
+            resolved=told,
+            variables=variables,
+            xp=pt,
         )
         if told:
             names = changing(self.population)
-            made["k"] = {name: pm.Normal(f"k_{name}", dims=("subject", "occasion")) for name in names}
+            made["k"] = {name: variables.normal(f"k_{name}", dims=("subject", "occasion")) for name in names}
         return made
 
     def individuals(self, deviations: Mapping[str, Mapping[str, Any]], covariates: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,23 +308,35 @@ class _People:
 
 def _marginal(
     people: _People,
-    deviations: Mapping[str, Mapping[str, Any]],
+    centring: _Centring,
     measured: tuple[Measurements, ...],
     predict: Predict,
 ) -> None:
-    """Likelihood of each patient summed over the classes, and the probability of each class given the data."""
+    """Likelihood of each patient summed over the classes, and the probability of each class given the data.
+
+    A variable that is centred is about another middle in each class, so that its density is in the sum.
+    """
     mixture, data = people.population.mixtures[0], people.data
     assert data is not None  # a fit to data alone has a likelihood
     shares = pt.stack(_shares(mixture, people.values))
-    joint = []
+    dependent = about_classes(people.population) & set(centring.weights)
+    made: dict[str, Any] = {}
+    joint, z = [], []
     for code in range(len(mixture.levels)):
         given = {**people.covariates, mixture.name: np.full(people.count, code)}
+        variables = Variables(made, [f"phi_{name}" for name in dependent])
+        deviations = people.deviations(centring, given, variables)
         predicted = predict(people.individuals(deviations, given))
-        joint.append(pt.log(shares[code]) + _by_person(people.count, data, measured, predicted, people.values))
+        likely = _by_person(people.count, data, measured, predicted, people.values)
+        joint.append(pt.log(shares[code]) + sum(variables.densities) + likely)
+        z.append(deviations["z"])
+    _named(z[0], set(centring.weights) - dependent)
     stacked = pt.stack(joint, axis=1)
     total = pm.math.logsumexp(stacked, axis=1, keepdims=False)
     pm.Potential("likelihood", total, dims="subject")
     classes = f"{mixture.name}_class"
+    for name in sorted(dependent):
+        pm.Deterministic(within(name, mixture), pt.stack([one[name] for one in z], axis=1), dims=("subject", classes))
     pm.Deterministic(f"p_{mixture.name}", pt.exp(stacked - total[:, None]), dims=("subject", classes))
     pm.Deterministic(f"shares_{mixture.name}", shares, dims=classes)
 

@@ -13,7 +13,7 @@ import xarray as xr
 from cohorts.calibration.data import IndividualData
 from cohorts.calibration.deviations import Orders, can_be_centred, factor_of, innovations
 from cohorts.calibration.diagnosis import divergences
-from cohorts.calibration.people import told_apart
+from cohorts.calibration.people import told_apart, within
 from cohorts.calibration.rows import Measurements
 from cohorts.calibration.starts import Starts, medians, starts
 from cohorts.drawing.streams import Stream, generator
@@ -148,7 +148,7 @@ def _run(fit: Fit, ready: Any, options: Mapping[str, Any], what: str) -> xr.Data
 
 def _weights(population: Population) -> dict[str, float]:
     """Parameters that may be sampled centred, and where they begin: as they must be, or non-centred."""
-    able = [p for p in population.parameters if p.parameterisation != "non-centred" and can_be_centred(population, p)]
+    able = [p for p in population.parameters if p.parameterisation != "non-centred" and can_be_centred(p)]
     return {p.name: float(p.parameterisation == "centred") for p in able}
 
 
@@ -184,10 +184,11 @@ def _chosen(fit: Fit, begun: Starts, cores: int | None) -> tuple[Starts, dict[st
 
 def _seen(population: Population, look: xr.Dataset, able: Collection[str]) -> tuple[Orders, dict[str, float]]:
     """Orders of blocks that should not be drawn in their own, and the variance that data leave of each deviation."""
-    z = {p.name: look[f"z_{p.name}"] for p in population.parameters if p.between_subject}
+    z = {p.name: _own(population, look, p.name) for p in population.parameters if p.between_subject}
     values = {c.name: look[c.name] if c.name in look else c.quantities[0].values[0] for c in population.coefficients}
+    classes = next((look[f"p_{m.name}"] for m in population.mixtures), None)
     whole = correlated(population.correlations, values, z, np)
-    left = {name: _variance(d) for name, d in whole.items()}
+    left = {name: _variance(d, classes) for name, d in whole.items()}
     orders: dict[tuple[str, ...], tuple[str, ...]] = {}
     for block in population.correlations:
         of = tuple(sorted(block.of, key=left.__getitem__))
@@ -196,7 +197,13 @@ def _seen(population: Population, look: xr.Dataset, able: Collection[str]) -> tu
         else:
             orders[block.of] = of
         z |= innovations(of, factor_of(block, values, of, np), whole)
-    return orders, {name: _variance(d) for name, d in z.items()}
+    return orders, {name: _variance(d, classes) for name, d in z.items()}
+
+
+def _own(population: Population, look: xr.Dataset, name: str) -> xr.DataArray:
+    """People's deviations in a look, by class where they depend on it."""
+    by_class = (within(name, m) for m in population.mixtures)
+    return look[next((n for n in by_class if n in look), f"z_{name}")]
 
 
 def _weight(left: float, full: float, none: float) -> float:
@@ -204,8 +211,13 @@ def _weight(left: float, full: float, none: float) -> float:
     return float(np.interp(left, [full, np.nextafter(none, 1.0)], [1.0, 0.0]))
 
 
-def _variance(z: xr.DataArray) -> float:
-    return float(z.var(("chain", "draw")).mean())
+def _variance(z: xr.DataArray, classes: xr.DataArray | None) -> float:
+    """Variance over the draws, on average over people: where they have classes, of those of one class."""
+    if classes is None:
+        return float(z.var(("chain", "draw")).mean())
+    share = classes.clip(min=np.finfo(np.float64).tiny)
+    middle = (share * z).sum(("chain", "draw")) / share.sum(("chain", "draw"))
+    return float((share * (z - middle) ** 2).mean() * classes.sizes[classes.dims[-1]])
 
 
 def _strong(block: Correlation, values: Mapping[str, Any]) -> bool:

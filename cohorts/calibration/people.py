@@ -12,6 +12,7 @@ from cohorts.calibration.rows import Measurements
 from cohorts.drawing.cohort import deviations, draw_classes, place_deviations, population_values, possible
 from cohorts.drawing.streams import Stream, derived, generator
 from cohorts.specification.individuals import individual
+from cohorts.specification.parameters import Mixture
 from cohorts.specification.population import Population
 from cohorts.specification.quantities import Array
 from cohorts.specification.residuals import Residual
@@ -36,6 +37,35 @@ def changing(population: Population) -> list[str]:
 def sharing(population: Population, kind: str) -> list[str]:
     """Names of the parameters that differ between sites or studies (`kind`)."""
     return [p.name for p in population.parameters if getattr(p, f"between_{kind}")]
+
+
+def within(name: str, mixture: Mixture) -> str:
+    """What a fit calls the deviations (subject, class) of a parameter that depend on the class."""
+    return f"z_{name}|{mixture.name}"
+
+
+def of_classes(
+    population: Population, values: Mapping[str, Array], classes: Mapping[str, NDArray[Any]]
+) -> dict[str, Array]:
+    """Deviations ``z_<p>`` of people in their classes, of those that depend on it.
+
+    Parameters
+    ----------
+    population
+        What is fitted.
+    values
+        Variables of the model by name, (..., subject, class), or flat.
+    classes
+        Class of each person by mixture, (..., subject).
+    """
+    made: dict[str, Array] = {}
+    for m in population.mixtures:
+        place = classes[m.name][..., None]
+        shape = (*place.shape[:-1], len(m.levels))
+        for p in population.parameters:
+            if (name := within(p.name, m)) in values:
+                made[f"z_{p.name}"] = np.take_along_axis(values[name].reshape(shape), place, axis=-1)[..., 0]
+    return made
 
 
 def predictor(

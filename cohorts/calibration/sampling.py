@@ -21,9 +21,11 @@ from cohorts.calibration.people import (
     changing,
     fixed_values,
     new_people,
+    of_classes,
     predictor,
     same_people,
     simulated,
+    within,
 )
 from cohorts.calibration.prior_density import log_prior
 from cohorts.calibration.rows import Measurements, measurements, units_of
@@ -189,10 +191,12 @@ def _classified(fit: Fit, group: xr.Dataset) -> xr.Dataset:
     for i, m in enumerate(fit.population.mixtures):
         u = generator(fit.seed, Stream.CLASSES, i).random((chains * draws, len(fit.data.subjects), 1))
         classes[m.name] = (u >= np.cumsum(flat[f"p_{m.name}"], axis=-1)[..., :-1]).sum(axis=-1)
-    made = same_people(fit.population, fit.data, flat, classes)
+    z = of_classes(fit.population, flat, classes)
+    made = z | same_people(fit.population, fit.data, flat | z, classes)
     dims = ("chain", "draw", "subject", "occasion")
     new = {n: (dims[: v.ndim + 1], v.reshape(chains, draws, *v.shape[1:])) for n, v in (made | classes).items()}
-    return group.assign(new)
+    every = [within(p.name, m) for m in fit.population.mixtures for p in fit.population.parameters]
+    return group.drop_vars(every, errors="ignore").assign(new)
 
 
 def _flat(group: xr.Dataset) -> dict[str, Array]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from cohorts.calibration.people import PLACES
+from cohorts.calibration.people import PLACES, of_classes
 from cohorts.drawing.streams import Stream, generator
 from cohorts.errors import CalibrationError
 from cohorts.specification.individuals import correlated
@@ -215,12 +215,17 @@ def _converter(population: Population, plain: Surface, target: Surface, centred:
     """From a place non-centred to the same people in the other parameterisation.
 
     A deviation is linear in its variable, and those of a block depend on earlier ones of it only, so that as many
-    corrections as there are parameters are exact.
+    corrections as there are parameters are exact. With a mixture people are those of their most probable classes.
     """
     places = target.places
 
-    def deviations(surface: Surface, x: Array) -> dict[str, Array]:
+    def classes(x: Array) -> dict[str, NDArray[np.intp]]:
+        made = plain.expanded(x)
+        return {m.name: made[f"p_{m.name}"].reshape(-1, len(m.levels)).argmax(axis=1) for m in population.mixtures}
+
+    def deviations(surface: Surface, x: Array, classes: Mapping[str, NDArray[np.intp]]) -> dict[str, Array]:
         made = surface.expanded(x)
+        made |= of_classes(population, made, classes)
         values = {c.name: made.get(c.name, c.quantities[0].values[0]) for c in population.coefficients}
         z = {p.name: made[f"z_{p.name}"] for p in population.parameters if p.between_subject}
         return correlated(population.correlations, values, z, np)
@@ -228,14 +233,15 @@ def _converter(population: Population, plain: Surface, target: Surface, centred:
     def convert(x: Array) -> Array:
         if not centred:
             return x
-        wanted, x = deviations(plain, x), x.copy()
+        known = classes(x)
+        wanted, x = deviations(plain, x, known), x.copy()
         slopes = {}
         for name in centred:
             up = x.copy()
             up[places[f"phi_{name}"]] += 1.0
-            slopes[name] = deviations(target, up)[name] - deviations(target, x)[name]
+            slopes[name] = deviations(target, up, known)[name] - deviations(target, x, known)[name]
         for _ in centred:
-            reached = deviations(target, x)
+            reached = deviations(target, x, known)
             for name in centred:
                 x[places[f"phi_{name}"]] += (wanted[name] - reached[name]) / slopes[name]
         return x

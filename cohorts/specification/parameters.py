@@ -169,10 +169,9 @@ class Mixture:
     it is a variable; a fit sums the likelihood of each patient over the classes; a twin has a share of its particles in
     each of them.
 
-    A population has one mixture: two of them are the classes of one, each pair a class. A fit samples the deviations of
-    parameters whose typical value depends on the class non-centred, because a patient has no one centre then. Where
-    classes lie so far apart that a patient's deviations would have to jump from one to the other, chains seldom do:
-    compare fits with several seeds.
+    A population has one mixture: two of them are the classes of one, each pair a class. Where the data tell much of
+    each patient a fit must sample the parameters that depend on the class centred, which it does by itself: else a
+    patient's deviations have a mode in every class, between which chains do not pass.
 
     Attributes
     ----------

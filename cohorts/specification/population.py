@@ -240,7 +240,10 @@ class Population:
             and, as deterministic variables, the individual values ``<p>`` with dims ``subject``, or
             ``(subject, occasion)`` where the parameter differs between occasions. The log likelihood of each
             observation is a potential named after its output. With mixtures it is summed over the classes instead:
-            a potential ``likelihood`` (subject), and the classes' probabilities ``p_<mixture>`` (subject, class).
+            a potential ``likelihood`` (subject), and the classes' probabilities ``p_<mixture>`` (subject, class). A
+            parameter whose typical value depends on the class and that is centred, with all centred ones of its block,
+            is a variable ``phi_<p>`` whose density is in that sum, and ``z_<p>|<mixture>`` (subject, class) its
+            deviation in each class.
         """
         from cohorts.calibration.building import build
 
