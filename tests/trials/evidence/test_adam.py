@@ -18,7 +18,7 @@ from trials.block import Work, simulate_block
 from trials.evidence import sdtm
 from trials.evidence.adam import check, tables, write
 from trials.evidence.adam.building import selected
-from trials.evidence.adam.making import named
+from trials.evidence.adam.making import ascii_text, named
 from trials.evidence.adam.programs import SIMPLE, programs, reanalyse
 from trials.evidence.adam.reporting import dangling
 from trials.evidence.adam.results import Result, treatments
@@ -119,6 +119,16 @@ def test_values_carried_forward_are_records_of_their_own():
     np.testing.assert_array_equal(carried["AVAL"], behind["FTSTRESN"])
     np.testing.assert_array_equal(carried["ADY"], behind["FTDY"])
     assert set(carried["SRCDOM"]) == {"FT"}
+
+
+def test_a_text_in_ascii_says_the_same():
+    """A minus sign that is lost makes another margin of -0.001."""
+    assert ascii_text("margin = \u22120.001, kde \u00d7 2, 5 \u00b5g, caf\u00e9, \u2264 3") == (
+        "margin = -0.001, kde x 2, 5 ug, cafe, <= 3"
+    )
+    one = next(each for each in example("lung_cancer_survival").protocol.analyses if each.name == "survival")
+    told = Result(replace(one, margin=-0.25), "", None, {}, {}).documentation
+    assert "margin = -0.25" in told
 
 
 def test_failures_and_flags_are_told():

@@ -20,6 +20,12 @@ BDS = "BASIC DATA STRUCTURE"
 SUBJECTS = "SUBJECT LEVEL ANALYSIS DATASET"
 OTHER = "ADAM OTHER"
 
+PLAIN = str.maketrans({
+    "\N{MICRO SIGN}": "u", "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{EM DASH}": "-",
+    "\N{MULTIPLICATION SIGN}": "x", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LESS-THAN OR EQUAL TO}": "<=", "\N{GREATER-THAN OR EQUAL TO}": ">=",
+})  # fmt: skip
+"""Characters whose loss would change what a text says, and what stands for them."""
 SMALLEST = 16.0**-65
 """Smallest positive number of a transport file (TS-140: IBM 360 floating point); what is nearer to zero is zero."""
 
@@ -110,7 +116,7 @@ def flag(where: np.ndarray) -> np.ndarray:
 
 def ascii_text(text: str) -> str:
     """The text in the printable ASCII characters that a transport file takes."""
-    plain = unicodedata.normalize("NFKD", text.replace("\N{MICRO SIGN}", "u")).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", text.translate(PLAIN)).encode("ascii", "ignore").decode()
     return " ".join(plain.split())
 
 

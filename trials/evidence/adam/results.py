@@ -12,6 +12,7 @@ from trials.analyses.base import OUTPUTS, Analysis
 from trials.evidence.adam.covariates import column_of
 from trials.evidence.adam.making import ascii_text
 from trials.evidence.adam.selecting import Selection
+from trials.evidence.reports.naming import spaced
 from trials.evidence.transport.results import AnalysisResult, Display
 from trials.report_tables import settings
 
@@ -59,13 +60,13 @@ class Result:
     @property
     def description(self) -> str:
         """What was analysed, in words."""
-        return f"{self.method} of {self.selection.variable}"
+        return f"{spaced(self.method)} of {self.selection.variable}"
 
     @property
     def documentation(self) -> str:
         """How it was analysed, in words."""
         told = (type(self.analysis).__doc__ or self.method).strip().splitlines()[0]
-        return ascii_text(f"{told} Settings: {settings(self.analysis)}.")
+        return ascii_text(f"{told} Settings: {settings(self.analysis, leave=('name', 'endpoint'))}.")
 
     @property
     def code(self) -> str:

@@ -106,8 +106,8 @@ def _introduction(example: Example, made: Mapping[str, Table]) -> Section:
 def _protocol(example: Example, plan: Plan, made: Mapping[str, Table]) -> Section:
     protocol = example.protocol
     design = protocol.design
-    rows = [(plan.arms[name][0], plan.arms[name][1], plan.treatments[name].treatment,
-             TREATED[plan.treatments[name].doses]) for name in design.arms]  # fmt: skip
+    rows = [(plan.arms[name][0], plan.arms[name][1], _given(plan, name), TREATED[plan.treatments[name].doses])
+            for name in design.arms]  # fmt: skip
     facts = Bullets((
         f"Design: {spaced(type(design).__name__)}, {design.n} subjects planned, {len(made['DM'].frame)} randomised, "
         f"{_periods(design.periods)}.",
@@ -116,17 +116,24 @@ def _protocol(example: Example, plan: Plan, made: Mapping[str, Table]) -> Sectio
         "is what was known at that look.",
         "Trial design is in TS, TA, TE, TV and TI; the one criterion of TI is the virtual population.",
     ))  # fmt: skip
+    stated = example.trial.limits
+    limits = (Paragraph(f"**Limits of the simulation.** {stated}"),) if stated else ()
     outcomes = [
         (one.name, worded(protocol, plan, protocol.endpoint(one.endpoint)), spaced(type(one).__name__))
         for one in protocol.analyses
     ]
     return Section("Protocol description", (
-        Paragraph(example.trial.question), facts,
+        Paragraph(example.trial.question), facts, *limits,
         Grid("Arms and how their treatment stands in EX", ("Code", "Arm", "Treatment", "Records in EX"), rows,
              widths=(1.2, 3, 2, 4)),
         Grid("Analyses, the first of them the primary one (TS: OUTMSPRI, OUTMSSEC)",
              ("Analysis", "Outcome", "Method"), outcomes, widths=(1.5, 5, 2)),
     ))  # fmt: skip
+
+
+def _given(plan: Plan, arm: str) -> str:
+    one = plan.treatments[arm]
+    return f"{one.before}, then {one.treatment}" if one.before else one.treatment
 
 
 def _periods(count: int) -> str:

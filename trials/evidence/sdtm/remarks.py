@@ -50,7 +50,8 @@ def remarks(protocol: Protocol, plan: Plan, made: Tables) -> Iterator[str]:
 
 
 def _people(plan: Plan) -> Iterator[str]:
-    yield "DM: RFICDTC is empty, for virtual subjects give no consent; COUNTRY is ZZZ, a code of ISO 3166 for users."
+    yield "DM: RFICDTC is empty, for virtual subjects give no consent."
+    yield "DM: COUNTRY is ZZZ, a user-assigned code of ISO 3166; virtual subjects have no country."
     known = {one.code for one in plan.covariates.values() if one.domain == "DM"}
     if "AGE" not in known:
         yield "DM: AGE is empty; the virtual population has no age."
