@@ -105,7 +105,9 @@ def read_calibration(
     if strange := [name for name in asked if name not in protocol.model.output_names]:
         raise TrialError(f"data.outputs: model {protocol.model.name} has no output {strange[0]!r}")
     saved = spec.get("posterior")
-    if saved is not None and not Path(saved).is_file():
+    places = [] if saved is None else [Path(saved), *(folder / str(saved) for folder in folders)]
+    there = next((path for path in places if path.is_file()), None)
+    if saved is not None and there is None:
         raise TrialError(f"calibration.posterior: there is no file {saved!r}")
     names = [coefficient.name for coefficient in protocol.population.coefficients]
     references = read_references(data.get("reference_fits") or (), names)
@@ -116,7 +118,7 @@ def read_calibration(
         draws=whole("calibration.draws", spec["draws"], 1),
         target_accept=number("calibration.target_accept", spec["target_accept"]),
         allow=tuple(spec["allow"]),
-        posterior=None if saved is None else Path(saved),
+        posterior=there,
         references=references,
         method=method,
     )

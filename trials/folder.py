@@ -20,7 +20,7 @@ import yaml
 
 from engine.locking import hold
 from trials.errors import TrialError
-from trials.protocol import Trial
+from trials.protocol import POSTERIOR, Trial
 
 type Arrays = Mapping[str, np.ndarray]
 
@@ -128,10 +128,12 @@ def write_config(trial: Trial, folder: Path) -> None:
 
 
 def portable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with ``runs`` in place of every folder of runs that is an absolute path."""
+    """Return the configuration with ``runs`` for a folder of runs that is an absolute path, and the run's posterior."""
     moved = {name: portable(value) if isinstance(value, Mapping) else value for name, value in config.items()
              if name in ("runs", "tracking")}  # fmt: skip
-    home = moved.get("runs")
+    home, fit = moved.get("runs"), config.get("calibration")
+    if isinstance(fit, Mapping) and fit.get("posterior") is not None:
+        moved["calibration"] = {**fit, "posterior": POSTERIOR}
     return {**config, **moved, **({"runs": HOME} if isinstance(home, str) and Path(home).is_absolute() else {})}
 
 

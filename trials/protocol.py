@@ -261,8 +261,7 @@ class Trial:
     @property
     def digest(self) -> str:
         """SHA-256 of everything that can change a number: not of where it runs, is tracked or is written."""
-        numbers = {key: value for key, value in self.config.items() if key not in WHERE}
-        return hashlib.sha256(canonical(numbers).encode()).hexdigest()
+        return hashlib.sha256(canonical(counted(self.config)).encode()).hexdigest()
 
     def planned(self, replicates: int | None = None, seed: int | None = None) -> Trial:
         """Give the trial another number of replicates or another seed; None leaves it as it is."""
@@ -281,6 +280,19 @@ class Trial:
 
 WHERE = ("cluster", "tracking", "runs", "block")
 """Fields of the configuration that say where and in which portions a run is made; no number depends on them."""
+POSTERIOR = "posterior.nc"
+"""The posterior in the folder of a run."""
+
+
+def counted(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a configuration on which numbers depend.
+
+    Where a posterior that was given lies is none of it: what it holds has a digest of its own.
+    """
+    numbers = {key: value for key, value in config.items() if key not in WHERE}
+    if isinstance(fit := numbers.get("calibration"), Mapping) and fit.get("posterior") is not None:
+        numbers["calibration"] = {**fit, "posterior": POSTERIOR}
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)

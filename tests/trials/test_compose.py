@@ -65,6 +65,33 @@ def test_the_resolved_configuration_gives_the_same_trial(tmp_path):
     assert again.digest == crossover().digest
 
 
+def test_a_posterior_that_was_given_is_found_in_the_folder_of_its_run(tmp_path):
+    """No path of this computer is in what a run leaves, and the same posterior elsewhere is the same configuration."""
+    (tmp_path / "mine.nc").touch()
+    (tmp_path / "other.nc").touch()
+    name = "theophylline_bioequivalence"
+    given, other = (trials.load(name, [f"calibration.posterior={tmp_path / n}"]) for n in ("mine.nc", "other.nc"))
+    run = tmp_path / "run"
+    run.mkdir()
+    write_config(given, run)
+    assert str(tmp_path) not in (run / "config.yaml").read_text()
+    with pytest.raises(trials.TrialError, match=r"there is no file 'posterior\.nc'"):
+        trials.load(run / "config.yaml")
+    (run / "posterior.nc").touch()
+    again = trials.load(run / "config.yaml")
+    assert again.calibration.posterior == run / "posterior.nc"
+    assert again.digest == given.digest == other.digest
+    assert again.digest != trials.load(name).digest
+
+
+def test_the_log_tells_names_and_not_places_of_files_that_were_given():
+    from trials.commands.run import placeless
+
+    assert placeless("calibration.posterior=/home/me/fit.nc") == "calibration.posterior=fit.nc"
+    assert placeless("design.n=24") == "design.n=24"
+    assert placeless("~precision") == "~precision"
+
+
 def test_a_resolved_configuration_takes_overrides(tmp_path):
     write_config(crossover(), tmp_path)
     changed = reread(tmp_path / "config.yaml", ["design.n=30", "solver=reference", "runs=null"])

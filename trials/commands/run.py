@@ -37,13 +37,22 @@ def job(config: Mapping[str, Any], folders: list[Path], overrides: Sequence[str]
     trial = build(config, folders)
     executor, tracker = make("cluster", config["cluster"]), make("tracking", config["tracking"])
     given = [
-        one for one in (overridden() if overrides is None else overrides) if not one.lstrip("+~").startswith(WHERE)
+        placeless(one)
+        for one in (overridden() if overrides is None else overrides)
+        if not one.lstrip("+~").startswith(WHERE)
     ]
     by = Attribution(reason=os.environ.get("TRIALTWIN_REASON", ""), overrides=tuple(given))
     with shown(console) as progress:
         result = run(trial, executor=executor, tracker=tracker, progress=progress, by=by)
     show(console, result)
     return 0
+
+
+def placeless(override: str) -> str:
+    """Return an override with the name alone of a file that it gives by an absolute path, as a log may be handed on."""
+    field, equals, value = override.partition("=")
+    path = Path(value.strip("'\""))
+    return f"{field}={path.name}" if equals and path.is_absolute() else override
 
 
 @contextmanager

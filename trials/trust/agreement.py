@@ -11,7 +11,7 @@ from typing import Any
 
 from trials.bag import AUDIT, DATA, RUN, digest
 from trials.errors import TrialError
-from trials.protocol import WHERE, canonical
+from trials.protocol import canonical, counted
 from trials.trust.finding import Finding
 
 type Where = tuple[str, ...]
@@ -57,7 +57,7 @@ def settings(bag: Path, paths: Sequence[Path]) -> Iterator[Finding]:
     (path,) = paths
     digests = json.loads((bag / RUN / "manifest.json").read_bytes())["digests"]
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    got = sha256(canonical({key: value for key, value in config.items() if key not in WHERE}).encode()).hexdigest()
+    got = sha256(canonical(counted(config)).encode()).hexdigest()
     if got != digests["config"]:
         yield Finding(_name(bag, path), f"is another configuration: digest {got[:12]}…, the run's {digests['config']}")
     own, copy = bag / RUN / "posterior.nc", bag / POSTERIOR

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trials.bag import digest, files
 from trials.errors import TrialError
-from trials.protocol import WHERE, canonical
+from trials.protocol import canonical, counted
 from trials.trust import audit
 from trials.trust.finding import Finding, Report
 from trials.trust.fixity import differences
@@ -106,8 +106,7 @@ def _config_findings(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Find
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         yield Finding("config.yaml", f"cannot be read ({error})")
         return
-    numbers = {key: value for key, value in config.items() if key not in WHERE}
-    got, wanted = sha256(canonical(numbers).encode()).hexdigest(), manifest["digests"]["config"]
+    got, wanted = sha256(canonical(counted(config)).encode()).hexdigest(), manifest["digests"]["config"]
     if got != wanted:
         yield Finding("config.yaml", f"is another configuration: digest {got[:12]}…, the manifest says {wanted[:12]}…")
 

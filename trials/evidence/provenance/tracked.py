@@ -37,5 +37,11 @@ def tracked(study: Study) -> dict[str, Any]:
     except TrialError as error:
         name = type(error).__name__
         return {"tracked": True, "runs": [], "reason": f"the tracking store could not be read ({name})"}
+    found = [{**one, "params": {name: _placeless(value) for name, value in one["params"].items()}} for one in found]
     reason = {} if found else {"reason": "the tracking store has no record of this run folder"}
     return {"tracked": True, "runs": found, **reason}
+
+
+def _placeless(value: Any) -> Any:
+    """A parameter; of an absolute path, which is of one computer, the name alone."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
