@@ -12,7 +12,7 @@ import numpy as np
 from trials import report_posterior
 from trials.evidence.reports.content import grid, pictures, with_note
 from trials.evidence.reports.document import Block, Figure, Grid, Paragraph, Section, Trace
-from trials.report_tables import Table, plain
+from trials.report_tables import Table, plain, with_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,12 +37,34 @@ def fit(study: Study) -> Section:
     convergence: list[Block] = [Paragraph(said), *with_note(grid("Checks of the fit.", verdict, FITTED), verdict.note)]
     found: list[Block] = [grid("Posterior of every number of the population.", summary, FITTED)]
     inner = [
+        Section("Prior predictive check", _before(study.posterior)),
         Section("Convergence", [*convergence, *pictures(study, "chains")]),
-        Section("Posterior", [*found, *pictures(study, "posterior"), *_contraction(study.posterior)]),
+        Section(
+            "Posterior",
+            [*found, *pictures(study, "posterior"), *_contraction(study.posterior), *_sensitivity(study.posterior)],
+        ),
         Section("Goodness of fit and shrinkage", [*_goodness(study.posterior), *_shrinkage(study.posterior)]),
         Section("Fits by other programs", others(study)),
     ]
     return Section("Estimation", [], inner)
+
+
+def _before(posterior: xr.DataTree) -> list[Block]:
+    """What the priors alone predict of the data, before any of it was seen."""
+    import cohorts
+
+    if "prior_predictive" not in posterior.children:
+        return [Paragraph("The fit keeps no draws of the prior predictive distribution.")]
+    return [
+        Figure(
+            f"Prior predictive check: observations and their percentiles over the intervals that the priors alone "
+            f"predict ({name.replace('_', ' ')}).",
+            drawn(cohorts.plot_vpc(posterior, group="prior_predictive", output=name)),
+            "observed values as dots, their percentiles as lines, over wide bands that the priors predict",
+            Trace(DRAWS, "group prior_predictive", "percentiles by bin of time over 90 % intervals", "cohorts.vpc"),
+        )
+        for name in json.loads(posterior.attrs["outputs"])
+    ]
 
 
 def _contraction(posterior: xr.DataTree) -> list[Block]:
@@ -65,6 +87,34 @@ def _contraction(posterior: xr.DataTree) -> list[Block]:
     source = Trace(DRAWS, "groups prior and posterior", "standard deviation of all draws", "trials.evidence.reports")
     head = ("Number", "Prior SD", "Posterior SD", "Contraction")
     return [Grid(caption, head, rows, (1, 2, 3), source)] if rows else []
+
+
+def _sensitivity(posterior: xr.DataTree) -> list[Block]:
+    """How much the posterior moves with the prior, and with the likelihood."""
+    import cohorts
+
+    if not {"log_prior", "log_likelihood"} <= set(posterior.children):
+        return [Paragraph("The fit keeps no densities, so sensitivity to the priors was not computed.")]
+    found = cohorts.prior_sensitivity(posterior)
+    rows = [
+        (
+            f"`{name}`",
+            *(with_error(float(one[kind]), float(one[f"{kind}_mcse"])) for kind in ("prior", "likelihood")),
+            str(one["diagnosis"].item()) or "none",
+        )
+        for name in found["parameter"].values.tolist()
+        if (one := found.sel(parameter=name))
+    ]
+    caption = (
+        "Sensitivity of the posterior to the power of prior and likelihood (change per doubling); above "
+        f"{found.attrs['threshold']:g} it is remarkable."
+    )
+    source = Trace(
+        DRAWS, "groups log_prior, log_likelihood", "power scaling (doi:10.1007/s11222-023-10366-5)",
+        "cohorts.prior_sensitivity",
+    )  # fmt: skip
+    head = ("Number", "To the prior ± MCSE", "To the likelihood ± MCSE", "Remark")
+    return [Grid(caption, head, rows, (1, 2), source)]
 
 
 def _goodness(posterior: xr.DataTree) -> list[Block]:
