@@ -99,6 +99,8 @@ def test_which_data_sets_there_are():
     assert names["alzheimer_adas_cog"] == ["ADSL", "ADEX", "ADFT"]
     assert names["lung_cancer_survival"] == ["ADSL", "ADEX", "ADTR", "ADEFF", "ADTTE"]
     assert names["diabetes_hba1c"] == ["ADSL", "ADEX", "ADLB"]
+    assert named(made("lung_cancer_survival")[0])["ADTTE"].of == "BASIC DATA STRUCTURE / TIME-TO-EVENT"
+    assert named(made("theophylline_bioequivalence")[0])["ADPPK"].of.endswith("POPULATION PHARMACOKINETIC ANALYSIS")
     told = named(made("lung_cancer_survival")[0])["ADTTE"].values["AVAL"]
     assert list(told) == ["PARAMCD EQ DEATH"]
     assert "cumulative_hazard_death" in told["PARAMCD EQ DEATH"].source

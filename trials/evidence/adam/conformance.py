@@ -124,7 +124,7 @@ def _flags(adam: Mapping[str, Table], _: Mapping[str, Table]) -> Iterator[Findin
                 yield Finding(
                     f"{name}.{column.name}", f"has the values {_some(odd)}, wanted {' or '.join(map(repr, allowed))}"
                 )
-            if column.name.startswith("ANL") and table.of == BDS:
+            if column.name.startswith("ANL") and table.of.startswith(BDS):
                 yield from _analysed(name, table, column)
 
 
@@ -217,7 +217,7 @@ def _of_subjects(adam: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:
 
 
 def _structured(adam: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:
-    yield from ((name, table) for name, table in adam.items() if table.of == BDS and "PARAMCD" in table.frame)
+    yield from ((name, table) for name, table in adam.items() if table.of.startswith(BDS) and "PARAMCD" in table.frame)
 
 
 def _some(values: Iterable[object]) -> str:

@@ -67,8 +67,8 @@ def times(seen: Recorded, adsl: Table, selections: Sequence[Selection]) -> Table
     ]  # fmt: skip
     keys = ("STUDYID", "USUBJID", "PARAMCD", "APERIOD")
     structure = "One record per subject and parameter"
-    return making.table("ADTTE", "Time to Event Analysis", structure, _counted(variables, frame), keys=keys,
-                        told=_details(seen, parts))  # fmt: skip
+    return making.table("ADTTE", "Time to Event Analysis", structure, _counted(variables, frame), of=making.TIMED,
+                        keys=keys, told=_details(seen, parts))  # fmt: skip
 
 
 def _dated(seen: Recorded, frame: pd.DataFrame) -> Iterator[Variable]:

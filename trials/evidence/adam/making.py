@@ -17,6 +17,8 @@ type Variable = tuple[Column, Values]
 """Metadata of a variable, and its value in every record."""
 
 BDS = "BASIC DATA STRUCTURE"
+TIMED, MODELLED = f"{BDS} / TIME-TO-EVENT", f"{BDS} / POPULATION PHARMACOKINETIC ANALYSIS"
+"""Subclasses of it."""
 SUBJECTS = "SUBJECT LEVEL ANALYSIS DATASET"
 OTHER = "ADAM OTHER"
 

@@ -84,7 +84,7 @@ def population(seen: Recorded, adsl: Table) -> Table:
     ]  # fmt: skip
     keys = ("STUDYID", "USUBJID", "RECSEQ")
     structure = "One record per subject and dose or concentration"
-    return making.table("ADPPK", "Population PK Analysis", structure, variables, keys=keys)
+    return making.table("ADPPK", "Population PK Analysis", structure, variables, of=making.MODELLED, keys=keys)
 
 
 def _events(seen: Recorded) -> pd.DataFrame:
