@@ -229,22 +229,18 @@ def test_no_place_of_this_computer_in_any_text(whole):
             assert not any(place in text for place in places), path
 
 
-def test_every_file_flipped_cut_emptied_renamed_or_removed_is_named(whole, tmp_path):
+def test_every_file_flipped_or_renamed_is_named(whole, tmp_path):
+    """What else may happen to a file is tried over every file of a smaller package, in test_tampering."""
     bag = shutil.copytree(whole, tmp_path / "copy")
     for path in files(bag):
         place, away = bag / path, bag / f"{path}.bak"
         content, middle = place.read_bytes(), place.stat().st_size // 2
-        flipped = content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
-        for changed in (flipped, content[:-1], b""):
-            place.write_bytes(changed)
-            assert path in {finding.path for finding in fixity(bag)}, path
+        place.write_bytes(content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :])
+        assert path in {finding.path for finding in fixity(bag)}, path
         place.write_bytes(content)
         place.rename(away)
-        assert path in {finding.path for finding in fixity(bag)}, path
-        assert f"{path}.bak" in {finding.path for finding in fixity(bag)}, path
-        away.unlink()
-        assert path in {finding.path for finding in fixity(bag)}, path
-        place.write_bytes(content)
+        assert {path, f"{path}.bak"} <= {finding.path for finding in fixity(bag)}, path
+        away.rename(place)
     assert not fixity(bag)
 
 
