@@ -166,7 +166,8 @@ def _imputations(example: Example) -> Iterator[str]:
             f"Estimand {target.name} of {target.variable} ({told}). Values after a hypothetical event are not flagged; "
             "values carried forward are derived records with DTYPE LOCF, failures with DTYPE FAILURE."
         )
-    yield "Nothing else was imputed."
+    more = "else " if example.protocol.estimands or any(one.lloq for one in example.protocol.measurements) else ""
+    yield f"Nothing {more}was imputed."
 
 
 def _processing(tables: Sequence[Table]) -> Section:

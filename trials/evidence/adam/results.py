@@ -65,7 +65,7 @@ class Result:
     @property
     def documentation(self) -> str:
         """How it was analysed, in words."""
-        told = (type(self.analysis).__doc__ or self.method).strip().splitlines()[0]
+        told = (type(self.analysis).__doc__ or self.method).strip().splitlines()[0].replace("``", "")
         return ascii_text(f"{told} Settings: {settings(self.analysis, leave=('name', 'endpoint'))}.")
 
     @property

@@ -31,6 +31,8 @@ ASKED = {
     "verdict.date": "day of the reviewer's conclusion",
 }  # fmt: skip
 """Fields of the answers in words."""
+ACRONYMS = {"Mmrm": "MMRM", "Ancova": "ANCOVA"}
+"""Names of classes that readers know by their capitals."""
 _PERSON = re.compile(r"people\[(\d+)\]\.(\w+)")
 _CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ROLE = re.compile(r":\w+:`~?([^`]+)`")
@@ -45,7 +47,7 @@ def characteristic(name: str) -> str:
 
 def spaced(name: str) -> str:
     """Name of a class as words: ``Risk difference``."""
-    first, *rest = _CAPITALS.split(name)
+    first, *rest = _CAPITALS.split(ACRONYMS.get(name, name))
     return " ".join((first, *(word if word.isupper() else word.lower() for word in rest)))
 
 
