@@ -113,7 +113,7 @@ ITEMS = (
     Item(29, "C", "Divergences, R-hat, effective sample sizes, E-BFMI, with thresholds", "FDA Bayes",
          ("model/posterior.nc", MAR), "“Estimation”", NO_FIT),
     Item(30, "C", "Influence of priors on the posterior", "FDA Bayes",
-         ("model/posterior.nc", MAR), "“Estimation”: contraction of prior to posterior", NO_FIT),
+         ("model/posterior.nc", MAR), "“Estimation”: contraction, sensitivity by power scaling", NO_FIT),
     Item(31, "C", "Identifiability", "M15 III", ("model/posterior.nc", MAR),
          "“Estimation”: contraction, shrinkage of random effects", NO_FIT),
     Item(32, "C", "Goodness of fit and visual predictive check", "M15 III", ("model/posterior.nc", MAR),
