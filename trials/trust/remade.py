@@ -15,6 +15,7 @@ import yaml
 from trials.bag import AUDIT, DATA, RUN, files, payload
 from trials.errors import TOLD
 from trials.manifest import source_digest
+from trials.trust.audit import LOG
 from trials.trust.finding import Finding, Outcome
 from trials.trust.rerun import differences
 from trials.trust.run_folder import read_manifest
@@ -86,8 +87,8 @@ class Remade:
 
         held = bag / DATA / LOCK
         same = held.is_file() and held.read_text(encoding="utf-8").rstrip() == lock(study).rstrip()
-        if self.whole and same:
-            _make_all(bag, folder, study)
+        if self.whole and same and (bag / AUDIT).is_file():
+            _make_all(bag, folder)
             count = len(files(folder))
             return tuple(_differences(bag, folder, whole=True)), f"{count} files, which are all"
         _make(folder, study, read("template", draft=True), QUICK)
@@ -121,10 +122,14 @@ def _given(value: Any) -> Any:
     return [_given(each) for each in value] if isinstance(value, list) else value
 
 
-def _make_all(bag: Path, folder: Path, study: Study) -> None:
+def _make_all(bag: Path, folder: Path) -> None:
     """Make a payload again around the run, its log, and what does not follow from them."""
     from trials.evidence.assembling import PARTS
+    from trials.evidence.study import open_study
 
+    run = shutil.copytree(bag / RUN, folder.parent / "run")  # with its log, as the run left it
+    shutil.copyfile(bag / AUDIT, run / LOG)
+    study = open_study(run)
     shutil.copytree(bag / RUN, folder.parent / RUN)
     for path in (AUDIT, *(f"{DATA}/{each}" for each in GIVEN)):
         if (bag / path).is_file():
