@@ -87,7 +87,7 @@ def test_a_posterior_that_was_given_is_found_in_the_folder_of_its_run(tmp_path):
 def test_the_log_tells_names_and_not_places_of_files_that_were_given():
     from trials.commands.run import placeless
 
-    assert placeless("calibration.posterior=/home/me/fit.nc") == "calibration.posterior=fit.nc"
+    assert placeless("calibration.posterior=/data/fits/fit.nc") == "calibration.posterior=fit.nc"
     assert placeless("design.n=24") == "design.n=24"
     assert placeless("~precision") == "~precision"
 
