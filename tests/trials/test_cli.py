@@ -16,6 +16,7 @@ from tests.trials.small import RUN
 from trials import stopping
 from trials.cli import main
 from trials.stopping import stoppable
+from trials.trust.finding import CODES
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +136,7 @@ def test_package_verify_and_check(capsys):
     assert main(["verify", "evidence"]) == 0
     outcomes = Path("evidence/data/simulation/run/outcomes.parquet")
     outcomes.write_bytes(outcomes.read_bytes() + b"x")
-    assert main(["verify", "evidence"]) == 1
+    assert main(["verify", "evidence"]) == CODES["files"][0]
     assert "outcomes.parquet" in capsys.readouterr().out
 
 

@@ -54,6 +54,8 @@ def tag_findings(bag: Path) -> Iterator[Finding]:
     found = list(differences(bag, listed, there, algorithm="sha512"))
     told = {finding.path for finding in found}
     yield from found
+    if found and not (bag / SIGNATURES).exists():
+        yield Finding(TAGMANIFEST, f"or it says otherwise of {found[0].path} than it did: no signature tells which")
     if path.read_bytes() != render(listed):
         yield Finding(TAGMANIFEST, "is not written as it should be: it was edited")
     yield from (Finding(each, "is not a plain file") for each in (TAGMANIFEST, SIGNATURES) if (bag / each).is_symlink())
