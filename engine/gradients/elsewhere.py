@@ -62,7 +62,7 @@ class Elsewhere:
             return found
         if not self._here.acquire(blocking=False):
             self._met += 1
-            if self._met % PATIENCE == 0 and len(self._started) < self.most:
+            if self._met >= PATIENCE * (1 + len(self._started)) and len(self._started) < self.most:
                 self._start(work)
             self._here.acquire()
         try:
@@ -87,14 +87,19 @@ class Elsewhere:
         return found
 
     def _start(self, work: Solvable) -> None:
-        one = subprocess.Popen(
-            [sys.executable, "-c", SERVE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
-        )
+        try:
+            written = pickle.dumps(work)
+            one = subprocess.Popen(
+                [sys.executable, "-c", SERVE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+            )
+        except (pickle.PicklingError, AttributeError, TypeError, OSError):
+            self.most = 0  # work that cannot be told to another process, or a machine that starts none
+            return
         self._started.append(one)
-        threading.Thread(target=_prepare, args=(one, pickle.dumps(work), self._idle), daemon=True).start()
+        threading.Thread(target=_prepare, args=(one, written, self._idle), daemon=True).start()
 
 
 def _prepare(one: subprocess.Popen[bytes], work: bytes, idle: "queue.SimpleQueue[subprocess.Popen[bytes]]") -> None:

@@ -65,6 +65,16 @@ def test_no_more_start_than_may():
     assert who._started == []
 
 
+def test_work_that_cannot_be_told_to_others_is_done_here():
+    class Here(Doubling):
+        pass
+
+    who = Elsewhere(most=2)
+    who._start(Here())
+    assert (who.most, who._started) == (0, [])
+    np.testing.assert_array_equal(who.solve(Here(), THETA, derive=False)[0], 2.0 * THETA)
+
+
 def test_who_died_is_not_missed(busy):
     for one in busy._started:
         one.kill()
