@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from trials.errors import TrialError
@@ -89,6 +90,20 @@ class MLflow(Tracking):
     """Where: None means the environment's ``MLFLOW_TRACKING_URI``, or else ``mlflow.db`` in `runs`."""
     runs: str | None = "runs"
     """Folder of all runs."""
+
+    def __post_init__(self) -> None:
+        """Refuse a password in the configuration, which stays with the run and in its evidence package.
+
+        Raises
+        ------
+        TrialError
+            Naming the variable that MLflow reads instead.
+        """
+        if self.uri is not None and "@" in urlsplit(self.uri).netloc:
+            raise TrialError(
+                "tracking.uri: got a user or a password, which would stay in every record of the run; wanted the "
+                "address alone, or none here and all of it in the environment as MLFLOW_TRACKING_URI"
+            )
 
     @property
     def store(self) -> str:

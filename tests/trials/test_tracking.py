@@ -132,6 +132,15 @@ def test_environment_names_the_store_unless_configured(tracker, monkeypatch):
     assert replace(tracker, uri="http://two").store == "http://two"
 
 
+@pytest.mark.parametrize(
+    "uri", ["https://me:secret@host/mlflow", "postgresql://me:secret@host:5432/db", "http://me@host"]
+)
+def test_a_password_has_no_place_in_a_configuration(uri):
+    with pytest.raises(TrialError, match=r"tracking\.uri: .*MLFLOW_TRACKING_URI") as told:
+        MLflow(experiment="x", uri=uri)
+    assert "secret" not in str(told.value)
+
+
 def test_deleted_experiment_is_named(tracker, result, folder):
     tracker.log(result, folder)
     client = MlflowClient(tracker.store)
