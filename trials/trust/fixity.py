@@ -49,6 +49,7 @@ def tag_findings(bag: Path) -> Iterator[Finding]:
     path = bag / TAGMANIFEST
     if not path.is_file():
         yield Finding(TAGMANIFEST, "is missing")
+        yield from _strangers(tags(bag))
         return
     listed, there = parse(path.read_bytes()), tags(bag)
     found = list(differences(bag, listed, there, algorithm="sha512"))
@@ -60,10 +61,14 @@ def tag_findings(bag: Path) -> Iterator[Finding]:
         yield Finding(TAGMANIFEST, "is not written as it should be: it was edited")
     yield from (Finding(each, "is not a plain file") for each in (TAGMANIFEST, SIGNATURES) if (bag / each).is_symlink())
     yield from (Finding(each, "is missing: every package has it") for each in NEEDED if each not in {*there, *told})
-    known = {*NEEDED, *HANDOUT}
-    yield from (Finding(each, "belongs to no package") for each in there if each not in known and each not in told)
+    yield from _strangers([each for each in there if each not in told])
     if not told and (bag / BAGIT).is_file() and (bag / BAGIT).read_bytes() != DECLARATION:
         yield Finding(BAGIT, "does not declare a BagIt 1.0 bag in UTF-8")
+
+
+def _strangers(names: Sequence[str]) -> Iterator[Finding]:
+    """Tag files that no package has."""
+    return (Finding(each, "belongs to no package") for each in names if each not in {*NEEDED, *HANDOUT})
 
 
 def payload_findings(bag: Path) -> Iterator[Finding]:
